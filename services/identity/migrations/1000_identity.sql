@@ -1,0 +1,105 @@
+-- Organizations, their users and workloads, sessions, and the keys that sign access tokens.
+
+CREATE TABLE organizations (
+    organization_id UUID NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('PARTNER', 'CUSTOMER', 'PLATFORM')),
+    name TEXT NOT NULL,
+    name_key TEXT COLLATE "C" NOT NULL,
+    country TEXT NOT NULL,
+    cloud TEXT NOT NULL CHECK (cloud IN ('GLOBAL', 'US_GOVERNMENT')),
+    state TEXT NOT NULL CHECK (state IN ('ACTIVE', 'SUSPENDED')),
+    version BIGINT NOT NULL,
+    create_time TIMESTAMPTZ NOT NULL,
+    update_time TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX organizations_by_name ON organizations (name_key, organization_id);
+-- There is one platform.
+CREATE UNIQUE INDEX organizations_platform ON organizations (kind) WHERE kind = 'PLATFORM';
+
+CREATE TABLE organization_domains (
+    domain TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    organization_id UUID NOT NULL REFERENCES organizations (organization_id),
+    position BIGINT NOT NULL,
+    create_time TIMESTAMPTZ NOT NULL,
+    UNIQUE (organization_id, position)
+);
+
+CREATE TABLE users (
+    user_id UUID NOT NULL PRIMARY KEY,
+    organization_id UUID NOT NULL REFERENCES organizations (organization_id),
+    sign_in_name TEXT NOT NULL,
+    sign_in_key TEXT COLLATE "C" NOT NULL,
+    display_name TEXT NOT NULL,
+    sort_key TEXT COLLATE "C" NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('ACTIVE', 'DELETED')),
+    password_hash TEXT,
+    temporary_digest BYTEA,
+    temporary_expire_time TIMESTAMPTZ,
+    credential_set_by UUID,
+    credential_set_time TIMESTAMPTZ NOT NULL,
+    auth_version BIGINT NOT NULL,
+    version BIGINT NOT NULL,
+    create_time TIMESTAMPTZ NOT NULL,
+    update_time TIMESTAMPTZ NOT NULL,
+    CHECK ((temporary_digest IS NULL) = (temporary_expire_time IS NULL)),
+    CHECK ((password_hash IS NULL) <> (temporary_digest IS NULL))
+);
+-- A name is held by the living; a deleted user's name may be taken meanwhile (C29).
+CREATE UNIQUE INDEX users_by_sign_in_key ON users (sign_in_key) WHERE state = 'ACTIVE';
+CREATE INDEX users_by_organization ON users (organization_id, sort_key, user_id);
+
+CREATE TABLE user_roles (
+    user_id UUID NOT NULL REFERENCES users (user_id),
+    role TEXT NOT NULL,
+    PRIMARY KEY (user_id, role)
+);
+
+CREATE TABLE sessions (
+    session_id UUID NOT NULL PRIMARY KEY,
+    user_id UUID NOT NULL REFERENCES users (user_id),
+    auth_time TIMESTAMPTZ NOT NULL,
+    must_change_password BOOLEAN NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('OPEN', 'ENDED')),
+    expire_time TIMESTAMPTZ NOT NULL,
+    create_time TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX sessions_by_user ON sessions (user_id);
+CREATE INDEX sessions_by_expiry ON sessions (expire_time);
+
+CREATE TABLE refresh_tokens (
+    token_digest BYTEA NOT NULL PRIMARY KEY,
+    session_id UUID NOT NULL REFERENCES sessions (session_id),
+    state TEXT NOT NULL CHECK (state IN ('CURRENT', 'USED')),
+    create_time TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX refresh_tokens_by_session ON refresh_tokens (session_id);
+
+CREATE TABLE workloads (
+    workload_id UUID NOT NULL PRIMARY KEY,
+    organization_id UUID NOT NULL REFERENCES organizations (organization_id),
+    display_name TEXT NOT NULL,
+    name_key TEXT COLLATE "C" NOT NULL,
+    secret_digest BYTEA NOT NULL,
+    secret_create_time TIMESTAMPTZ NOT NULL,
+    auth_version BIGINT NOT NULL,
+    version BIGINT NOT NULL,
+    create_time TIMESTAMPTZ NOT NULL,
+    UNIQUE (organization_id, name_key)
+);
+CREATE INDEX workloads_by_organization ON workloads (organization_id, name_key, workload_id);
+
+CREATE TABLE workload_roles (
+    workload_id UUID NOT NULL REFERENCES workloads (workload_id) ON DELETE CASCADE,
+    role TEXT NOT NULL,
+    PRIMARY KEY (workload_id, role)
+);
+
+-- generation keeps two replicas from making the same successor.
+CREATE TABLE signing_keys (
+    kid TEXT NOT NULL PRIMARY KEY,
+    generation BIGINT NOT NULL UNIQUE,
+    public_key BYTEA NOT NULL,
+    sealed_key BYTEA NOT NULL,
+    activate_time TIMESTAMPTZ NOT NULL,
+    create_time TIMESTAMPTZ NOT NULL
+);

@@ -1,0 +1,77 @@
+//! The table of contents: one line per RPC.
+
+use std::sync::Arc;
+
+use proto::identity::v1 as pb;
+use service::Host;
+use tonic::{Request, Response, Status};
+
+use crate::Identity;
+use crate::organization::ops::RegisterOrganization;
+use crate::session::ops::{ChangePassword, GetMe, RefreshSession, SignIn, SignOut};
+use crate::signing_key::ops::GetJwks;
+use crate::workload::ops::{CreateWorkload, DeleteWorkload, IssueToken, ListWorkloads, RotateWorkloadSecret};
+
+/// The front of identity.
+#[derive(Clone, Debug)]
+pub struct Api(pub Arc<Host<Identity>>);
+
+type Reply<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl pb::registration_service_server::RegistrationService for Api {
+    async fn register_organization(
+        &self,
+        request: Request<pb::RegisterOrganizationRequest>,
+    ) -> Reply<pb::RegisterOrganizationResponse> {
+        self.0.run::<RegisterOrganization>(request).await
+    }
+}
+
+#[tonic::async_trait]
+impl pb::session_service_server::SessionService for Api {
+    async fn sign_in(&self, request: Request<pb::SignInRequest>) -> Reply<pb::SignInResponse> {
+        self.0.run::<SignIn>(request).await
+    }
+    async fn change_password(&self, request: Request<pb::ChangePasswordRequest>) -> Reply<pb::ChangePasswordResponse> {
+        self.0.run::<ChangePassword>(request).await
+    }
+    async fn refresh_session(&self, request: Request<pb::RefreshSessionRequest>) -> Reply<pb::RefreshSessionResponse> {
+        self.0.run::<RefreshSession>(request).await
+    }
+    async fn sign_out(&self, request: Request<pb::SignOutRequest>) -> Reply<pb::SignOutResponse> {
+        self.0.run::<SignOut>(request).await
+    }
+    async fn get_me(&self, request: Request<pb::GetMeRequest>) -> Reply<pb::GetMeResponse> {
+        self.0.run::<GetMe>(request).await
+    }
+}
+
+#[tonic::async_trait]
+impl pb::workload_service_server::WorkloadService for Api {
+    async fn create_workload(&self, request: Request<pb::CreateWorkloadRequest>) -> Reply<pb::CreateWorkloadResponse> {
+        self.0.run::<CreateWorkload>(request).await
+    }
+    async fn list_workloads(&self, request: Request<pb::ListWorkloadsRequest>) -> Reply<pb::ListWorkloadsResponse> {
+        self.0.run::<ListWorkloads>(request).await
+    }
+    async fn rotate_workload_secret(
+        &self,
+        request: Request<pb::RotateWorkloadSecretRequest>,
+    ) -> Reply<pb::RotateWorkloadSecretResponse> {
+        self.0.run::<RotateWorkloadSecret>(request).await
+    }
+    async fn delete_workload(&self, request: Request<pb::DeleteWorkloadRequest>) -> Reply<pb::DeleteWorkloadResponse> {
+        self.0.run::<DeleteWorkload>(request).await
+    }
+    async fn issue_token(&self, request: Request<pb::IssueTokenRequest>) -> Reply<pb::IssueTokenResponse> {
+        self.0.run::<IssueToken>(request).await
+    }
+}
+
+#[tonic::async_trait]
+impl pb::key_service_server::KeyService for Api {
+    async fn get_jwks(&self, request: Request<pb::GetJwksRequest>) -> Reply<pb::GetJwksResponse> {
+        self.0.run::<GetJwks>(request).await
+    }
+}

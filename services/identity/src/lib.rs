@@ -1,0 +1,119 @@
+//! Identity owns organizations, users, roles, passwords and sessions, and signs the tokens that every service verifies.
+//!
+//! The tour: a request enters at [`api`], is parsed by its room's `wire`, judged by [`policy`], run by its room's
+//! `ops`, and stored by its room's `store`. The rooms are [`organization`], [`user`], [`session`], [`workload`] and
+//! [`signing_key`]. Identity promises that no secret can be read back, that a token dies here with its session, and
+//! that the other services learn of every reduction of authority. It calls [`clients`] to tell them, and nobody to
+//! answer a read.
+
+pub mod api;
+pub mod clients;
+pub mod country;
+pub mod names;
+pub mod operator;
+pub mod organization;
+pub mod password;
+pub mod policy;
+pub mod session;
+pub mod signing_key;
+pub mod start;
+pub mod user;
+pub mod workload;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use base::{Fault, Secret};
+use db::Migration;
+use service::token::{Claims, Key, Signer};
+use service::{Cx, Host, NamedLimit, Service};
+use uuid::Uuid;
+
+use crate::names::Domain;
+use crate::password::Hasher;
+use crate::policy::{Permission, Target};
+use crate::user::Role;
+
+/// The schema: the shared tables, then identity's own.
+pub fn migrations() -> Vec<Migration> {
+    let own = Migration { version: 1000, name: "identity", sql: include_str!("../migrations/1000_identity.sql") };
+    service::MIGRATIONS.iter().copied().chain([own]).collect()
+}
+
+/// The state of identity in one process.
+#[derive(Debug)]
+pub struct Identity {
+    /// Hashes the passwords that people choose.
+    pub hasher: Hasher,
+    /// Below it every organization gets its first domain (C35).
+    pub domain_suffix: Domain,
+    /// The issuer of access tokens.
+    pub issuer: String,
+    signer: RwLock<Option<Arc<Signer>>>,
+}
+
+impl Identity {
+    /// Identity without a signing key yet; [`signing_key::rotate`] gives it one.
+    pub fn new(hasher: Hasher, domain_suffix: Domain, issuer: String) -> Self {
+        Self { hasher, domain_suffix, issuer, signer: RwLock::new(None) }
+    }
+
+    pub(crate) fn sign_with(&self, signer: Signer) {
+        *self.signer.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(signer));
+    }
+
+    pub(crate) fn sign(&self, claims: &Claims) -> Result<Secret<String>, Fault> {
+        let signer = self.signer.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let signer =
+            signer.ok_or_else(|| Fault::unavailable("KEYS_UNAVAILABLE", "no key to sign with was loaded yet"))?;
+        signer.sign(claims, &self.issuer)
+    }
+}
+
+impl Service for Identity {
+    const NAME: &'static str = "identity";
+    const DOMAIN: &'static str = "tandem.identity";
+    const LIMITS: &'static [NamedLimit] = &[
+        NamedLimit {
+            name: "password_code_points_min",
+            value: 12,
+            description: "code points of a chosen password, after NFKC",
+        },
+        NamedLimit {
+            name: "password_code_points_max",
+            value: 256,
+            description: "code points of a chosen password, after NFKC",
+        },
+        NamedLimit {
+            name: "temporary_password_hours",
+            value: 72,
+            description: "hours a temporary password can be used",
+        },
+        NamedLimit { name: "access_token_seconds_max", value: 600, description: "seconds an access token lives" },
+        NamedLimit { name: "organization_name_max", value: 200, description: "characters of an organization's name" },
+        NamedLimit { name: "display_name_max", value: 50, description: "characters of a display name" },
+    ];
+    const READ_JOURNAL: Permission = Permission::ReadJournal;
+    const READ_LIMITS: Permission = Permission::SignedIn;
+    type Permission = Permission;
+    type Target = Target;
+
+    fn own_organization() -> Target {
+        Target::OwnOrganization
+    }
+
+    fn journal_scope(cx: &Cx<Self>) -> Result<Option<Uuid>, Fault> {
+        let principal = cx.principal()?;
+        Ok((!principal.roles.contains(Role::Operator.as_str())).then_some(principal.organization_id))
+    }
+
+    async fn authorize(cx: &mut Cx<Self>, permission: Permission, _: &Target) -> Result<(), Fault> {
+        policy::authorize(cx, permission).await
+    }
+
+    async fn fetch_keys(host: &Host<Self>) -> Result<Vec<Key>, Fault> {
+        let mut tx = host.db.snapshot().await?;
+        let keys = signing_key::store::all(&mut tx).await;
+        tx.rollback().await;
+        Ok(signing_key::verifying(&keys?))
+    }
+}

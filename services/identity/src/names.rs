@@ -1,0 +1,404 @@
+//! What users, domains and people are called.
+//!
+//! Owns the one canonical form of each name, computed once, when the name is parsed. Promises that a canonical form is
+//! its own canonical form: what looks taken to the eye of one function is taken to all of them (S-20). Refuses letters
+//! that only look like ASCII in anything a person signs in with: a sign-in name is ASCII by rule, so that no two of
+//! them look alike without being equal.
+
+use std::fmt;
+
+use unicode_normalization::UnicodeNormalization;
+
+/// Characters in a sign-in name before the `@` at most.
+pub const LOCAL_PART_MAX: usize = 64;
+/// Characters in a domain at most.
+pub const DOMAIN_MAX: usize = 255;
+/// Characters in a display name at most (O-01).
+pub const DISPLAY_NAME_MAX: usize = 50;
+/// Characters in a sort key at most. Compatibility forms grow up to eighteenfold, and a key must fit into an index.
+pub const SORT_KEY_MAX: usize = 200;
+
+const LABEL_MAX: usize = 63;
+
+/// What a user signs in with: `local@domain`. Two of them are equal when their keys are.
+#[derive(Clone, Debug)]
+pub struct SignInName {
+    text: String,
+    key: String,
+    at: usize,
+}
+
+impl SignInName {
+    /// Reads `local@domain`, keeping the spelling that was given beside the canonical one.
+    ///
+    /// # Errors
+    /// `REQUIRED`, `TOO_LONG` or `MALFORMED`.
+    pub fn parse(text: &str) -> Result<Self, (&'static str, String)> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(("REQUIRED", "is required".to_owned()));
+        }
+        let Some((local, domain)) = text.split_once('@') else {
+            return Err(("MALFORMED", "has no @; a sign-in name is a name, an @ and a domain".to_owned()));
+        };
+        let (domain, local) = (Domain::parse(domain)?, LocalName::parse(local)?);
+        Ok(Self { text: text.to_owned(), ..Self::compose(&local, &domain) })
+    }
+
+    /// Joins the part before the `@` with a domain.
+    pub fn compose(local: &LocalName, domain: &Domain) -> Self {
+        let text = format!("{}@{domain}", local.0);
+        Self { key: text.to_ascii_lowercase(), at: local.0.len(), text }
+    }
+
+    /// The spelling that was given, for showing.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The canonical spelling, for comparing; unique among users that are not deleted.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// What stands before the `@`, canonical.
+    pub fn local(&self) -> &str {
+        &self.key[..self.at]
+    }
+
+    /// What stands behind the `@`, canonical: the text of a [`Domain`].
+    pub fn domain(&self) -> &str {
+        &self.key[self.at + 1..]
+    }
+}
+
+impl PartialEq for SignInName {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for SignInName {}
+
+impl fmt::Display for SignInName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// What stands before the `@` of a sign-in name, as it was written.
+#[derive(Clone, Debug)]
+pub struct LocalName(String);
+
+impl LocalName {
+    /// Reads 1 to 64 ASCII letters, digits, dots, underscores, hyphens and plus signs.
+    ///
+    /// # Errors
+    /// `REQUIRED`, `TOO_LONG` or `MALFORMED`.
+    pub fn parse(local: &str) -> Result<Self, (&'static str, String)> {
+        if local.is_empty() {
+            return Err(("REQUIRED", "has nothing before the @".to_owned()));
+        }
+        let count = local.chars().count();
+        if count > LOCAL_PART_MAX {
+            return Err(("TOO_LONG", format!("has {count} characters before the @; {LOCAL_PART_MAX} are accepted")));
+        }
+        if !local.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-+".contains(&b)) {
+            let message = "before the @ only the letters a to z, digits, and . _ - + are accepted";
+            return Err(("MALFORMED", message.to_owned()));
+        }
+        if local.split('.').any(str::is_empty) {
+            return Err(("MALFORMED", "before the @ a dot stands between two other characters".to_owned()));
+        }
+        Ok(Self(local.to_owned()))
+    }
+}
+
+/// A DNS domain in lower case, at least two labels of letters, digits and inner hyphens (RFC 1123). Names in other
+/// scripts arrive as A-labels (`xn--…`).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Domain(String);
+
+impl Domain {
+    /// Reads a domain in any case, without a dot at the end.
+    ///
+    /// # Errors
+    /// `REQUIRED`, `TOO_LONG` or `MALFORMED`.
+    pub fn parse(text: &str) -> Result<Self, (&'static str, String)> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(("REQUIRED", "has no domain".to_owned()));
+        }
+        if text.len() > DOMAIN_MAX {
+            return Err(("TOO_LONG", format!("the domain has {} characters; {DOMAIN_MAX} are accepted", text.len())));
+        }
+        let labels = text.split('.').count();
+        let last_is_a_number = text.rsplit('.').next().is_some_and(|label| label.bytes().all(|b| b.is_ascii_digit()));
+        if text.len() < 4 || labels < 2 || last_is_a_number || !text.split('.').all(is_label) {
+            let message = "a domain is two or more labels of letters, digits and inner hyphens, such as example.com";
+            return Err(("MALFORMED", message.to_owned()));
+        }
+        Ok(Self(text.to_ascii_lowercase()))
+    }
+
+    /// The domain in lower case.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn is_label(label: &str) -> bool {
+    (1..=LABEL_MAX).contains(&label.len())
+        && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
+/// The label that an organization chooses for itself; its first domain is this under the common suffix (C35).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DomainPrefix(String);
+
+impl DomainPrefix {
+    /// Reads 3 to 27 lower-case letters, digits and single inner hyphens that begin with a letter. Two hyphens in a row
+    /// are refused because they could make an A-label, which is shown as letters nobody chose.
+    ///
+    /// # Errors
+    /// `REQUIRED` or `MALFORMED`.
+    pub fn parse(text: &str) -> Result<Self, (&'static str, String)> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(("REQUIRED", "is required".to_owned()));
+        }
+        let well_formed = (3..=27).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && text.starts_with(|c: char| c.is_ascii_lowercase())
+            && !text.ends_with('-')
+            && !text.contains("--");
+        if !well_formed {
+            let message = "a domain prefix is 3 to 27 lower-case letters, digits and single inner hyphens, \
+                           and begins with a letter";
+            return Err(("MALFORMED", message.to_owned()));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The prefix.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The domain of this prefix under a suffix.
+    ///
+    /// # Errors
+    /// `TOO_LONG` when the suffix leaves no room.
+    pub fn under(&self, suffix: &Domain) -> Result<Domain, (&'static str, String)> {
+        Domain::parse(&format!("{self}.{suffix}"))
+    }
+}
+
+impl fmt::Display for DomainPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What people call a user or an organization: 1 to 50 characters on one line (O-01).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DisplayName(String);
+
+impl DisplayName {
+    /// Trims and reads. Characters that turn the writing direction or break the line count as control characters: in a
+    /// list they would change how the neighbors read.
+    ///
+    /// # Errors
+    /// `REQUIRED`, `TOO_LONG` or `MALFORMED`.
+    pub fn parse(text: &str) -> Result<Self, (&'static str, String)> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(("REQUIRED", "is required".to_owned()));
+        }
+        let count = text.chars().count();
+        if count > DISPLAY_NAME_MAX {
+            return Err(("TOO_LONG", format!("has {count} characters; 1 to {DISPLAY_NAME_MAX} are accepted")));
+        }
+        let disturbs =
+            |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}');
+        if text.chars().any(disturbs) {
+            return Err(("MALFORMED", "has control characters".to_owned()));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The name as given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The key that lists are ordered by.
+    pub fn sort_key(&self) -> String {
+        sort_key(&self.0)
+    }
+}
+
+impl fmt::Display for DisplayName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What lists are ordered by, byte by byte, on either database: compatibility form (NFKC), lower case, at most
+/// [`SORT_KEY_MAX`] characters. It orders and filters; it never decides that two names are the same.
+///
+/// **Invariant:** the key of a key is that key (`the_key_of_a_sort_key_is_that_key`).
+pub fn sort_key(display_name: &str) -> String {
+    display_name.nfkc().flat_map(char::to_lowercase).nfkc().take(SORT_KEY_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> Domain {
+        Domain::parse("example.com").unwrap()
+    }
+
+    fn every_character() -> impl Iterator<Item = char> {
+        '\0'..=char::MAX
+    }
+
+    #[test]
+    fn a_sign_in_name_keeps_its_spelling_and_is_compared_in_lower_case() {
+        let name = SignInName::parse("  Ana.Lopez+x@Example.COM ").unwrap();
+        assert_eq!(name.text(), "Ana.Lopez+x@Example.COM");
+        assert_eq!(
+            (name.key(), name.local(), name.domain()),
+            ("ana.lopez+x@example.com", "ana.lopez+x", "example.com")
+        );
+        assert_eq!(name, SignInName::parse("ANA.LOPEZ+X@example.com").unwrap());
+        assert_eq!(name, SignInName::compose(&LocalName::parse("ana.LOPEZ+x").unwrap(), &example()));
+    }
+
+    #[test]
+    fn whatever_character_stands_in_a_sign_in_name_its_key_is_its_own_key() {
+        let mut accepted = 0;
+        for c in every_character() {
+            for text in [format!("a{c}b@example.com"), format!("a@ex{c}mple.com"), format!("{c}@example.com")] {
+                let Ok(name) = SignInName::parse(&text) else { continue };
+                accepted += 1;
+                assert_eq!(SignInName::parse(name.key()).unwrap().key(), name.key());
+                assert!(name.key().is_ascii(), "{text}");
+            }
+        }
+        // Letters and digits in three places, `. _ - +` inside, `_ - +` alone, hyphen and dot in the domain.
+        assert_eq!(accepted, 3 * 62 + 4 + 3 + 2);
+    }
+
+    #[test]
+    fn a_letter_that_only_looks_like_ascii_is_refused() {
+        for text in
+            ["аna@example.com", "ａna@example.com", "ana@exаmple.com", "ana\u{200B}@example.com", "ſam@example.com"]
+        {
+            assert_eq!(SignInName::parse(text).unwrap_err().0, "MALFORMED", "{text}");
+        }
+    }
+
+    #[test]
+    fn a_sign_in_name_is_one_local_part_one_at_and_one_domain() {
+        for text in ["ana", "ana@@example.com", "ana@b@example.com", ".ana@example.com", "ana.@example.com"] {
+            assert_eq!(SignInName::parse(text).unwrap_err().0, "MALFORMED", "{text}");
+        }
+        for text in ["a..b@example.com", "a b@example.com", "a\0b@example.com", "ana@example", "\"a\"@example.com"] {
+            assert_eq!(SignInName::parse(text).unwrap_err().0, "MALFORMED", "{text}");
+        }
+        for text in ["", "  ", "@example.com", "ana@"] {
+            assert_eq!(SignInName::parse(text).unwrap_err().0, "REQUIRED", "{text}");
+        }
+        assert!(LocalName::parse(&"a".repeat(64)).is_ok());
+        assert_eq!(LocalName::parse(&"a".repeat(65)).unwrap_err().0, "TOO_LONG");
+        assert_eq!(LocalName::parse("a@example.org").unwrap_err().0, "MALFORMED");
+    }
+
+    #[test]
+    fn a_domain_is_lower_case_labels_of_letters_digits_and_inner_hyphens() {
+        let longest = format!("{0}.{0}.{0}.{0}", "a".repeat(63));
+        for text in ["a.co", "Example.COM", "a-b.c-d.example", "xn--mnchen-3ya.de", "3m.com", longest.as_str()] {
+            assert_eq!(Domain::parse(text).unwrap().as_str(), text.to_ascii_lowercase());
+        }
+        let long_label = format!("{}.com", "a".repeat(64));
+        for text in
+            ["a.b", "example", "-a.com", "a-.com", "a..com", ".a.com", "a.com.", "a_b.com", "münchen.de", "10.0.0.1"]
+        {
+            assert_eq!(Domain::parse(text).unwrap_err().0, "MALFORMED", "{text}");
+        }
+        assert_eq!(Domain::parse(&long_label).unwrap_err().0, "MALFORMED");
+        assert_eq!(Domain::parse(&format!("{longest}.a")).unwrap_err().0, "TOO_LONG");
+        assert_eq!(Domain::parse("").unwrap_err().0, "REQUIRED");
+    }
+
+    #[test]
+    fn a_domain_prefix_begins_with_a_letter_and_can_never_become_an_a_label() {
+        for text in ["abc", "contoso-retail2", &"a".repeat(27)] {
+            assert_eq!(DomainPrefix::parse(text).unwrap().as_str(), text);
+        }
+        let too_long = "a".repeat(28);
+        for text in ["ab", "Abc", "1bc", "-bc", "bc-", "a.b", "xn--abc", "a_b", "åbc", too_long.as_str()] {
+            assert_eq!(DomainPrefix::parse(text).unwrap_err().0, "MALFORMED", "{text}");
+        }
+        assert_eq!(DomainPrefix::parse("").unwrap_err().0, "REQUIRED");
+    }
+
+    #[test]
+    fn a_prefix_under_a_suffix_is_a_domain_unless_there_is_no_room() {
+        let prefix = DomainPrefix::parse("contoso").unwrap();
+        assert_eq!(prefix.under(&example()).unwrap().as_str(), "contoso.example.com");
+        let full = Domain::parse(&format!("{0}.{0}.{0}.{0}", "a".repeat(63))).unwrap();
+        assert_eq!(prefix.under(&full).unwrap_err().0, "TOO_LONG");
+    }
+
+    #[test]
+    fn a_display_name_is_counted_in_characters_after_trimming() {
+        assert_eq!(DisplayName::parse("  Ana López ").unwrap().as_str(), "Ana López");
+        assert!(DisplayName::parse(&"é".repeat(50)).is_ok());
+        assert_eq!(DisplayName::parse(&"é".repeat(51)).unwrap_err().0, "TOO_LONG");
+        assert_eq!(DisplayName::parse(" \t ").unwrap_err().0, "REQUIRED");
+    }
+
+    #[test]
+    fn a_display_name_cannot_disturb_the_line_it_stands_in() {
+        for text in ["a\0b", "a\nb", "a\u{85}b", "a\u{202E}b", "a\u{2066}b", "a\u{2028}b"] {
+            assert_eq!(DisplayName::parse(text).unwrap_err().0, "MALFORMED", "{text:?}");
+        }
+        assert!(DisplayName::parse("👩\u{200D}💻 Ada").is_ok(), "joined emoji are one picture, not a control");
+    }
+
+    #[test]
+    fn lists_put_wide_composed_and_upper_case_spellings_side_by_side() {
+        assert_eq!(sort_key("ＡNA"), "ana");
+        assert_eq!(sort_key("E\u{301}va"), sort_key("éva"));
+        assert_eq!(sort_key("ﬁnch"), "finch");
+        assert!(sort_key("ana") < sort_key("Bea") && sort_key("Bea") < sort_key("cid"));
+    }
+
+    #[test]
+    fn the_key_of_a_sort_key_is_that_key() {
+        for c in every_character() {
+            for text in [c.to_string(), format!("x{c}\u{301}"), format!("Α{c}\u{345}Σ"), format!("{c} {c}")] {
+                let key = sort_key(&text);
+                assert_eq!(sort_key(&key), key, "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_sort_key_fits_into_an_index_however_its_characters_expand() {
+        let key = sort_key(&"\u{FDFA}".repeat(50));
+        assert_eq!(key.chars().count(), SORT_KEY_MAX);
+        assert_eq!(sort_key(&key), key);
+    }
+}

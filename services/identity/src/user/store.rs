@@ -1,0 +1,185 @@
+//! Users in SQL.
+
+use base::{Fault, Id, Timestamp};
+use db::{Record, Row, Tx};
+
+use super::{Credential, Role, State, User};
+use crate::names::sort_key;
+use crate::organization::Organization;
+
+impl Record for User {
+    /// Without roles.
+    fn read(row: &Row) -> Result<Self, Fault> {
+        let hash: Option<String> = row.get("password_hash")?;
+        let digest: Option<Vec<u8>> = row.get("temporary_digest")?;
+        let expire_time: Option<Timestamp> = row.get("temporary_expire_time")?;
+        let credential = match (hash, digest, expire_time) {
+            (Some(password_hash), None, None) => Credential::Chosen { password_hash },
+            (None, Some(digest), Some(expire_time)) => Credential::Temporary { digest, expire_time },
+            _ => return Err(Fault::internal("a user's row holds no credential, or two")),
+        };
+        Ok(Self {
+            id: row.get("user_id")?,
+            organization: row.get("organization_id")?,
+            sign_in_name: row.get("sign_in_name")?,
+            sign_in_key: row.get("sign_in_key")?,
+            display_name: row.get("display_name")?,
+            state: State::parse(&row.get::<String>("state")?)
+                .ok_or_else(|| Fault::internal("a user's row holds an unknown state"))?,
+            roles: std::collections::BTreeSet::new(),
+            credential,
+            credential_set_by: row.get("credential_set_by")?,
+            credential_set_time: row.get("credential_set_time")?,
+            auth_version: row.get("auth_version")?,
+            version: row.get("version")?,
+            create_time: row.get("create_time")?,
+        })
+    }
+}
+
+/// The user with roles, held as they are.
+pub async fn get(tx: &mut Tx, id: Id<User>) -> Result<Option<User>, Fault> {
+    let user = tx
+        .sql(
+            "SELECT user_id, organization_id, sign_in_name, sign_in_key, display_name, state, password_hash,
+                 temporary_digest, temporary_expire_time, credential_set_by, credential_set_time, auth_version, version,
+                 create_time
+             FROM users
+             WHERE user_id = $1",
+        )
+        .bind(id)
+        .for_share()
+        .optional()
+        .await?;
+    with_roles(tx, user).await
+}
+
+/// The living user of that normalized sign-in name, with roles.
+pub async fn by_sign_in_key(tx: &mut Tx, key: &str) -> Result<Option<User>, Fault> {
+    let user = tx
+        .sql(
+            "SELECT user_id, organization_id, sign_in_name, sign_in_key, display_name, state, password_hash,
+                 temporary_digest, temporary_expire_time, credential_set_by, credential_set_time, auth_version, version,
+                 create_time
+             FROM users
+             WHERE sign_in_key = $1 AND state = 'ACTIVE'",
+        )
+        .bind(key)
+        .for_share()
+        .optional()
+        .await?;
+    with_roles(tx, user).await
+}
+
+async fn with_roles(tx: &mut Tx, user: Option<User>) -> Result<Option<User>, Fault> {
+    let Some(mut user) = user else { return Ok(None) };
+    let roles: Vec<String> =
+        tx.sql("SELECT role FROM user_roles WHERE user_id = $1 ORDER BY role").bind(user.id).all().await?;
+    user.roles = roles.iter().filter_map(|role| Role::parse(role)).collect();
+    Ok(Some(user))
+}
+
+/// Writes a new user. False when the sign-in name is taken.
+pub async fn insert(tx: &mut Tx, user: &User) -> Result<bool, Fault> {
+    let (hash, digest, expire_time) = columns(&user.credential);
+    let inserted = tx
+        .sql(
+            "INSERT INTO users
+                 (user_id, organization_id, sign_in_name, sign_in_key, display_name, sort_key, state, password_hash,
+                  temporary_digest, temporary_expire_time, credential_set_by, credential_set_time, auth_version, version,
+                  create_time, update_time)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15)
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(user.id)
+        .bind(user.organization)
+        .bind(&user.sign_in_name)
+        .bind(&user.sign_in_key)
+        .bind(&user.display_name)
+        .bind(sort_key(&user.display_name))
+        .bind(user.state.as_str())
+        .bind(hash)
+        .bind(digest)
+        .bind(expire_time)
+        .bind(user.credential_set_by)
+        .bind(user.credential_set_time)
+        .bind(user.auth_version)
+        .bind(user.version)
+        .bind(user.create_time)
+        .execute()
+        .await?;
+    if inserted == 0 {
+        return Ok(false);
+    }
+    for role in &user.roles {
+        tx.sql("INSERT INTO user_roles (user_id, role) VALUES ($1, $2)")
+            .bind(user.id)
+            .bind(role.as_str())
+            .execute()
+            .await?;
+    }
+    Ok(true)
+}
+
+/// Replaces the credential and raises auth_version, unless somebody was faster.
+pub async fn set_credential(
+    tx: &mut Tx,
+    user: &User,
+    credential: &Credential,
+    set_by: Option<Id<Organization>>,
+    now: Timestamp,
+) -> Result<bool, Fault> {
+    let (hash, digest, expire_time) = columns(credential);
+    let updated = tx
+        .sql(
+            "UPDATE users
+             SET password_hash = $3, temporary_digest = $4, temporary_expire_time = $5, credential_set_by = $6,
+                 credential_set_time = $7, auth_version = auth_version + 1, version = version + 1, update_time = $7
+             WHERE user_id = $1 AND version = $2 AND state = 'ACTIVE'",
+        )
+        .bind(user.id)
+        .bind(user.version)
+        .bind(hash)
+        .bind(digest)
+        .bind(expire_time)
+        .bind(set_by)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(updated == 1)
+}
+
+fn columns(credential: &Credential) -> (Option<String>, Option<Vec<u8>>, Option<Timestamp>) {
+    match credential {
+        Credential::Chosen { password_hash } => (Some(password_hash.clone()), None, None),
+        Credential::Temporary { digest, expire_time } => (None, Some(digest.clone()), Some(*expire_time)),
+    }
+}
+
+/// An active user of the organization who holds the role, if there is one.
+pub async fn any_with_role(tx: &mut Tx, organization: Id<Organization>, role: Role) -> Result<Option<Id<User>>, Fault> {
+    tx.sql(
+        "SELECT u.user_id FROM users u
+         JOIN user_roles r ON r.user_id = u.user_id
+         WHERE u.organization_id = $1 AND u.state = 'ACTIVE' AND r.role = $2
+         ORDER BY u.create_time, u.user_id
+         LIMIT 1",
+    )
+    .bind(organization)
+    .bind(role.as_str())
+    .optional()
+    .await
+}
+
+/// Raises auth_version and answers the new one.
+pub async fn raise_auth_version(tx: &mut Tx, id: Id<User>, now: Timestamp) -> Result<i64, Fault> {
+    tx.sql(
+        "UPDATE users SET auth_version = auth_version + 1, version = version + 1, update_time = $2
+         WHERE user_id = $1
+         RETURNING auth_version",
+    )
+    .bind(id)
+    .bind(now)
+    .one()
+    .await
+}

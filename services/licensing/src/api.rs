@@ -1,0 +1,26 @@
+//! The table of contents: one line per RPC.
+
+use std::sync::Arc;
+
+use proto::licensing::v1 as pb;
+use service::Host;
+use tonic::{Request, Response, Status};
+
+use crate::Licensing;
+use crate::projection::ApplyIdentityFacts;
+
+/// The front of licensing.
+#[derive(Clone, Debug)]
+pub struct Api(pub Arc<Host<Licensing>>);
+
+type Reply<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl pb::licensing_internal_service_server::LicensingInternalService for Api {
+    async fn apply_identity_facts(
+        &self,
+        request: Request<pb::ApplyIdentityFactsRequest>,
+    ) -> Reply<pb::ApplyIdentityFactsResponse> {
+        self.0.run::<ApplyIdentityFacts>(request).await
+    }
+}

@@ -1,0 +1,65 @@
+//! From a configuration to a running partner.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{Clock, Fault};
+use db::Db;
+use proto::partner::v1::partner_internal_service_server::PartnerInternalServiceServer;
+use service::config::ProcessConfig;
+use service::contract::REQUEST_BYTES_BULK;
+use service::keys::ServiceKeys;
+use service::peer::Peer;
+use service::process::{Bound, Front, every};
+use service::rate::Rates;
+use service::{Host, Parts};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+
+use crate::api::Api;
+use crate::{Partner, migrations};
+
+/// Opens the database and puts partner together. The key set that was fetched last is in use until it is fetched anew.
+///
+/// # Errors
+/// When the database, its schema or the keys are not as they must be.
+pub async fn open(config: &ProcessConfig, keys: ServiceKeys, clock: Clock) -> Result<Arc<Host<Partner>>, Fault> {
+    let db = Db::open(&config.database).await?;
+    db.check_durability().await?;
+    db.check_schema(&migrations()).await?;
+    db.sample_clock(&clock).await?;
+    let identity = Peer::new("identity", &config.peers.identity, Arc::new(keys.clone()), clock.clone())?;
+    let host = Host::new(Parts {
+        db,
+        clock,
+        keys,
+        issuer: config.issuer.clone(),
+        service: Partner { identity },
+        rates: Rates::default(),
+        concurrency: config.concurrency,
+    })?;
+    host.recall_keys().await?;
+    Ok(host)
+}
+
+/// Serves until told to stop.
+///
+/// # Errors
+/// When a listener cannot be made.
+pub async fn serve(host: Arc<Host<Partner>>, bound: Bound, stop: CancellationToken) -> Result<(), Fault> {
+    let mut background = JoinSet::new();
+    background.spawn(follow_keys(Arc::clone(&host), stop.clone()));
+    let internal =
+        PartnerInternalServiceServer::new(Api(Arc::clone(&host))).max_decoding_message_size(REQUEST_BYTES_BULK);
+    let front = Front { public: Routes::default(), names: Vec::new(), internal: Routes::new(internal) };
+    bound.serve(host, front, background, stop).await
+}
+
+/// Fetches the key set at the start and every minute, so that a new key is known before it signs.
+async fn follow_keys(host: Arc<Host<Partner>>, stop: CancellationToken) {
+    if let Err(fault) = host.refresh_keys().await {
+        tracing::info!(%fault, "the key set could not be fetched yet");
+    }
+    every(Duration::from_secs(60), &stop, || host.refresh_keys()).await;
+}

@@ -1,0 +1,129 @@
+//! One transaction, on either database.
+//!
+//! BEGIN, COMMIT and ROLLBACK are sent as plain statements so that what the pool's hooks and the writer's flag
+//! guard against (trap: a dropped `begin()` leaves a pooled session inside a transaction) is the same on both.
+
+use base::Fault;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::Postgres;
+use sqlx::sqlite::{Sqlite, SqliteConnection};
+use sqlx::{Executor, raw_sql};
+use tokio::sync::OwnedMutexGuard;
+
+use crate::connect::Dialect;
+use crate::error;
+use crate::statement::Statement;
+
+/// SQLite's one writer, with the memory of whether a transaction may be open on it.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pub(crate) connection: SqliteConnection,
+    /// True from before BEGIN is sent until COMMIT or ROLLBACK was answered.
+    pub(crate) open: bool,
+}
+
+#[derive(Debug)]
+pub(crate) enum Session {
+    SqliteWriter(OwnedMutexGuard<Writer>),
+    SqliteReader(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+}
+
+/// An open transaction. Dropped without [`Tx::commit`], it leaves nothing.
+#[derive(Debug)]
+pub struct Tx {
+    pub(crate) session: Session,
+    pub(crate) writable: bool,
+    pub(crate) broken: bool,
+}
+
+impl Tx {
+    pub(crate) async fn begin(mut session: Session, writable: bool) -> Result<Self, Fault> {
+        let begun = match (&mut session, writable) {
+            (Session::SqliteWriter(writer), _) => {
+                if writer.open {
+                    // The last holder was dropped mid-way; what it began must not become part of this.
+                    let _ = raw_sql("ROLLBACK").execute(&mut writer.connection).await;
+                }
+                writer.open = true;
+                writer.connection.execute(raw_sql("BEGIN IMMEDIATE")).await.map(drop)
+            }
+            (Session::SqliteReader(reader), _) => reader.execute(raw_sql("BEGIN DEFERRED")).await.map(drop),
+            (Session::Postgres(session), true) => {
+                session.execute(raw_sql("BEGIN ISOLATION LEVEL READ COMMITTED")).await.map(drop)
+            }
+            (Session::Postgres(session), false) => {
+                session.execute(raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")).await.map(drop)
+            }
+        };
+        begun.map_err(error::statement)?;
+        Ok(Self { session, writable, broken: false })
+    }
+
+    /// A statement in portable SQL.
+    pub fn sql(&mut self, text: &'static str) -> Statement<'_> {
+        Statement::new(self, text)
+    }
+
+    /// A statement that truly needs two texts (lists: JSON against arrays).
+    pub fn sql_for(&mut self, sqlite: &'static str, postgres: &'static str) -> Statement<'_> {
+        let text = match self.dialect() {
+            Dialect::Sqlite => sqlite,
+            Dialect::Postgres => postgres,
+        };
+        Statement::new(self, text)
+    }
+
+    /// Which database this is.
+    pub fn dialect(&self) -> Dialect {
+        match self.session {
+            Session::Postgres(_) => Dialect::Postgres,
+            Session::SqliteWriter(_) | Session::SqliteReader(_) => Dialect::Sqlite,
+        }
+    }
+
+    /// Bounds how long any later statement of this transaction waits for another's row (PostgreSQL; SQLite waits for
+    /// its writer before it begins).
+    pub async fn lock_timeout_milliseconds(&mut self, milliseconds: i64) -> Result<(), Fault> {
+        if self.dialect() == Dialect::Postgres {
+            let text = format!("{milliseconds}ms");
+            let _: Option<String> =
+                self.sql_for("SELECT $1", "SELECT set_config('lock_timeout', $1, true)").bind(text).optional().await?;
+        }
+        Ok(())
+    }
+
+    /// Makes everything durable. An answer that does not come is `OUTCOME_UNKNOWN`.
+    pub async fn commit(mut self) -> Result<(), Fault> {
+        if self.broken {
+            self.rollback().await;
+            return Err(Fault::internal("a transaction was committed after one of its statements had failed"));
+        }
+        let committed = match &mut self.session {
+            Session::SqliteWriter(writer) => {
+                let done = writer.connection.execute(raw_sql("COMMIT")).await.map(drop);
+                writer.open = done.is_err();
+                done
+            }
+            Session::SqliteReader(reader) => reader.execute(raw_sql("COMMIT")).await.map(drop),
+            Session::Postgres(session) => session.execute(raw_sql("COMMIT")).await.map(drop),
+        };
+        committed.map_err(error::commit)
+    }
+
+    /// Undoes everything. Nothing can be done about a failure here: the hooks of the pool clean up after it.
+    pub async fn rollback(mut self) {
+        let rolled_back = match &mut self.session {
+            Session::SqliteWriter(writer) => {
+                let done = writer.connection.execute(raw_sql("ROLLBACK")).await.map(drop);
+                writer.open = done.is_err();
+                done
+            }
+            Session::SqliteReader(reader) => reader.execute(raw_sql("ROLLBACK")).await.map(drop),
+            Session::Postgres(session) => session.execute(raw_sql("ROLLBACK")).await.map(drop),
+        };
+        if let Err(error) = rolled_back {
+            tracing::debug!(%error, "a rollback was not answered; the session is cleaned before its next use");
+        }
+    }
+}

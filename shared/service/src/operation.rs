@@ -1,0 +1,120 @@
+//! An RPC is a value: a validated request that knows its permission, its target and what to do.
+
+use std::fmt::Debug;
+use std::future::Future;
+
+use base::Fault;
+use uuid::Uuid;
+
+use crate::caller::Caller;
+use crate::cx::Cx;
+use crate::executor::Host;
+use crate::token::Key;
+
+/// A limit that GetLimits publishes and errors name (C17).
+#[derive(Clone, Copy, Debug)]
+pub struct NamedLimit {
+    /// A stable word, such as `page_size_max`.
+    pub name: &'static str,
+    /// The bound.
+    pub value: i64,
+    /// What it bounds, with its unit.
+    pub description: &'static str,
+}
+
+/// One of the services: its state, and the one function that decides who may do what.
+pub trait Service: Send + Sync + Sized + 'static {
+    /// `identity`, `licensing` or `partner`.
+    const NAME: &'static str;
+    /// `tandem.` and the name: the domain of every ErrorInfo.
+    const DOMAIN: &'static str;
+    /// The limits of its nouns.
+    const LIMITS: &'static [NamedLimit];
+    /// What can be allowed.
+    type Permission: Copy + Debug + Send + Sync + 'static;
+    /// What an operation is aimed at.
+    type Target: Debug + Send + Sync;
+
+    /// The permission to read the service's journal.
+    const READ_JOURNAL: Self::Permission;
+    /// The permission that everybody has who is signed in.
+    const READ_LIMITS: Self::Permission;
+
+    /// The target of operations that concern the caller's own organization.
+    fn own_organization() -> Self::Target;
+
+    /// Whose journal entries the caller may read: `None` for every organization's.
+    fn journal_scope(cx: &Cx<Self>) -> Result<Option<Uuid>, Fault>;
+
+    /// Decides, inside the operation's transaction. The authority rows that it reads in a mutation are held FOR SHARE,
+    /// so that a reduction of authority either precedes the write or waits for it.
+    fn authorize(
+        cx: &mut Cx<Self>,
+        permission: Self::Permission,
+        target: &Self::Target,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Fetches the key set that verifies access tokens, from wherever this service gets it.
+    fn fetch_keys(host: &Host<Self>) -> impl Future<Output = Result<Vec<Key>, Fault>> + Send;
+}
+
+/// The two directions between protobuf and nouns. Implemented in `wire.rs`, and only there.
+pub trait Wire: Sized {
+    /// The request on the wire.
+    type Request: prost::Message + proto::Request + Default + 'static;
+    /// The reply on the wire.
+    type Response: prost::Message + Default + Send + 'static;
+    /// The reply in nouns.
+    type Reply: Send;
+
+    /// Reads a request: all violations at once.
+    fn parse(request: Self::Request) -> Result<Self, Fault>;
+
+    /// Writes a reply.
+    fn present(reply: Self::Reply) -> Self::Response;
+}
+
+/// One RPC.
+pub trait Operation: Wire + Send + Sync + 'static {
+    /// Whose it is.
+    type Service: Service;
+    /// Its path on the wire: `/package.Service/Method`.
+    const METHOD: &'static str;
+    /// What the caller must be allowed.
+    const PERMISSION: <Self::Service as Service>::Permission;
+    /// What `prepare` hands to `run`: `()` when there is nothing to prepare.
+    type Prepared: Default + Send + Sync;
+
+    /// What it is aimed at.
+    fn target(&self) -> <Self::Service as Service>::Target;
+
+    /// Whose secret it guesses at, if it does: such calls are limited per name, whoever makes them.
+    fn named_target(&self, _caller: &Caller) -> Option<String> {
+        None
+    }
+
+    /// Slow or remote work that must not sit in a transaction. It runs only after the caller was found allowed on a
+    /// read snapshot; the transaction asks again.
+    fn prepare(
+        &self,
+        _preparation: &Preparation<'_, Self::Service>,
+    ) -> impl Future<Output = Result<Self::Prepared, Fault>> + Send {
+        async { Ok(Self::Prepared::default()) }
+    }
+
+    /// The business. It touches only `cx`, and it may run again.
+    fn run(
+        &self,
+        cx: &mut Cx<Self::Service>,
+        prepared: &Self::Prepared,
+    ) -> impl Future<Output = Result<Self::Reply, Fault>> + Send;
+}
+
+/// What `prepare` may use.
+#[derive(Debug)]
+pub struct Preparation<'h, S: Service> {
+    /// The process.
+    pub host: &'h Host<S>,
+    /// Who is calling.
+    pub caller: &'h Caller,
+}

@@ -1,0 +1,239 @@
+//! The outbox: facts for other services are written in the transaction that makes them true, and delivered after it.
+//!
+//! Rows are claimed by state with a lease, never by "id greater than last"; any replica may deliver them; delivery is
+//! at least once, and the receiver keeps the higher version. A delivered row is deleted.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{Fault, Timestamp};
+use db::{Db, Record, Row, Tx};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::executor::Host;
+use crate::operation::Service;
+
+/// How long a claim holds.
+const LEASE: Duration = Duration::from_secs(15);
+/// Rows per delivery.
+const BATCH: i64 = 200;
+/// The safety net beside being woken.
+const POLL: Duration = Duration::from_millis(250);
+/// The longest wait between attempts.
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
+/// How long an operation that reduces authority waits for its delivery (§4).
+pub(crate) const DELIVERY_WAIT: Duration = Duration::from_secs(2);
+
+/// A fact on its way into the outbox.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) destination: &'static str,
+    pub(crate) aggregate: Uuid,
+    pub(crate) version: i64,
+    pub(crate) fact: Vec<u8>,
+}
+
+/// A claimed fact.
+#[derive(Debug)]
+pub struct Parcel {
+    /// The row.
+    pub id: Uuid,
+    /// The version of what it is about.
+    pub version: i64,
+    /// The encoded fact.
+    pub fact: Vec<u8>,
+    attempts: i64,
+}
+
+impl Record for Parcel {
+    fn read(row: &Row) -> Result<Self, Fault> {
+        Ok(Self {
+            id: row.get("outbox_id")?,
+            version: row.get("version")?,
+            fact: row.get("fact")?,
+            attempts: row.get("attempts")?,
+        })
+    }
+}
+
+impl Parcel {
+    /// The fact as its message.
+    pub fn decode<M: prost::Message + Default>(&self) -> Result<M, Fault> {
+        M::decode(self.fact.as_slice()).map_err(|error| Fault::internal("a fact cannot be decoded").because(error))
+    }
+}
+
+/// Writes the rows of one transaction and returns their ids.
+pub(crate) async fn put(tx: &mut Tx, outgoing: &[Outgoing], now: Timestamp) -> Result<Vec<Uuid>, Fault> {
+    let mut ids = Vec::with_capacity(outgoing.len());
+    for message in outgoing {
+        let id = Uuid::now_v7();
+        tx.sql(
+            "INSERT INTO outbox (outbox_id, destination, aggregate_id, version, fact, attempts, lease_until, create_time)
+             VALUES ($1, $2, $3, $4, $5, 0, $6, $6)",
+        )
+        .bind(id)
+        .bind(message.destination)
+        .bind(message.aggregate)
+        .bind(message.version)
+        .bind(&message.fact)
+        .bind(now)
+        .execute()
+        .await?;
+        ids.push(id);
+    }
+    Ok(ids)
+}
+
+/// Waits until all of these rows were delivered, by whichever replica; false when the time is up.
+pub(crate) async fn delivered(db: &Db, wake: &Notify, ids: &[Uuid]) -> bool {
+    let gone = async {
+        loop {
+            let news = wake.notified();
+            if pending(db, ids).await.is_ok_and(|pending| pending == 0) {
+                return;
+            }
+            let _ = tokio::time::timeout(Duration::from_millis(50), news).await;
+        }
+    };
+    tokio::time::timeout(DELIVERY_WAIT, gone).await.is_ok()
+}
+
+async fn pending(db: &Db, ids: &[Uuid]) -> Result<i64, Fault> {
+    let mut tx = db.snapshot().await?;
+    let count = tx
+        .sql_for(
+            "SELECT COUNT(*) FROM outbox WHERE outbox_id IN (SELECT unhex(value) FROM json_each($1))",
+            "SELECT COUNT(*) FROM outbox WHERE outbox_id = ANY($1)",
+        )
+        .bind(ids)
+        .one()
+        .await;
+    tx.rollback().await;
+    count
+}
+
+/// Delivers one destination's facts until told to stop. `send` answers when the receiver has committed them.
+pub async fn relay<S, F>(
+    host: Arc<Host<S>>,
+    destination: &'static str,
+    stop: CancellationToken,
+    send: impl Fn(Vec<Parcel>) -> F + Send,
+) where
+    S: Service,
+    F: Future<Output = Result<(), Fault>> + Send,
+{
+    while !stop.is_cancelled() {
+        let news = host.outbox_news.notified();
+        match deliver(&host, destination, &send).await {
+            Ok(0) => {
+                tokio::select! {
+                    () = news => {}
+                    () = tokio::time::sleep(POLL) => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+            Ok(_) => host.outbox_delivered.notify_waiters(),
+            Err(fault) => {
+                tracing::warn!(destination, %fault, "facts could not be delivered; they are tried again");
+                tokio::select! {
+                    () = tokio::time::sleep(POLL) => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+        }
+    }
+}
+
+async fn deliver<S, F>(host: &Host<S>, destination: &str, send: &impl Fn(Vec<Parcel>) -> F) -> Result<usize, Fault>
+where
+    S: Service,
+    F: Future<Output = Result<(), Fault>> + Send,
+{
+    let now = host.clock.now();
+    if !any_due(&host.db, destination, now).await? {
+        return Ok(0);
+    }
+    let parcels = claim(&host.db, destination, now).await?;
+    let ids: Vec<Uuid> = parcels.iter().map(|parcel| parcel.id).collect();
+    let attempts = parcels.iter().map(|parcel| parcel.attempts).max().unwrap_or(0);
+    let count = parcels.len();
+    if count == 0 {
+        return Ok(0);
+    }
+    match send(parcels).await {
+        Ok(()) => {
+            let mut tx = host.db.write().await?;
+            tx.sql_for(
+                "DELETE FROM outbox WHERE outbox_id IN (SELECT unhex(value) FROM json_each($1))",
+                "DELETE FROM outbox WHERE outbox_id = ANY($1)",
+            )
+            .bind(ids.as_slice())
+            .execute()
+            .await?;
+            tx.commit().await?;
+            Ok(count)
+        }
+        Err(fault) => {
+            let mut tx = host.db.write().await?;
+            tx.sql_for(
+                "UPDATE outbox SET lease_until = $2 WHERE outbox_id IN (SELECT unhex(value) FROM json_each($1))",
+                "UPDATE outbox SET lease_until = $2 WHERE outbox_id = ANY($1)",
+            )
+            .bind(ids.as_slice())
+            .bind(host.clock.now() + backoff(attempts))
+            .execute()
+            .await?;
+            tx.commit().await?;
+            Err(fault)
+        }
+    }
+}
+
+/// Full jitter over a capped exponential.
+fn backoff(attempts: i64) -> Duration {
+    let exponent = u32::try_from(attempts.clamp(0, 16)).unwrap_or(16);
+    let ceiling = Duration::from_millis(50).saturating_mul(2_u32.saturating_pow(exponent)).min(BACKOFF_MAX);
+    ceiling.mul_f64(rand::random::<f64>())
+}
+
+async fn any_due(db: &Db, destination: &str, now: Timestamp) -> Result<bool, Fault> {
+    let mut tx = db.snapshot().await?;
+    let due: Option<i64> = tx
+        .sql("SELECT version FROM outbox WHERE destination = $1 AND lease_until <= $2 LIMIT 1")
+        .bind(destination)
+        .bind(now)
+        .optional()
+        .await?;
+    tx.rollback().await;
+    Ok(due.is_some())
+}
+
+async fn claim(db: &Db, destination: &str, now: Timestamp) -> Result<Vec<Parcel>, Fault> {
+    let mut tx = db.write().await?;
+    let mut parcels: Vec<Parcel> = tx
+        .sql_for(
+            "UPDATE outbox SET lease_until = $3, attempts = attempts + 1
+             WHERE outbox_id IN (
+                 SELECT outbox_id FROM outbox WHERE destination = $1 AND lease_until <= $2
+                 ORDER BY outbox_id LIMIT $4)
+             RETURNING outbox_id, version, fact, attempts",
+            "UPDATE outbox SET lease_until = $3, attempts = attempts + 1
+             WHERE outbox_id IN (
+                 SELECT outbox_id FROM outbox WHERE destination = $1 AND lease_until <= $2
+                 ORDER BY outbox_id LIMIT $4 FOR UPDATE SKIP LOCKED)
+             RETURNING outbox_id, version, fact, attempts",
+        )
+        .bind(destination)
+        .bind(now)
+        .bind(now + LEASE)
+        .bind(BATCH)
+        .all()
+        .await?;
+    tx.commit().await?;
+    parcels.sort_by_key(|parcel| parcel.id);
+    Ok(parcels)
+}

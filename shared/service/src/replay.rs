@@ -1,0 +1,198 @@
+//! Replay: the same request_id of the same principal means the same request (R-03, R-04, AIP-155).
+
+use std::time::Duration;
+
+use base::{Fault, Id, Kind, Timestamp};
+use db::{Record, Row, Tx};
+use uuid::Uuid;
+
+use crate::caller::Caller;
+use crate::keys::ServiceKeys;
+use crate::seal;
+
+/// How long a one-time secret can be replayed.
+pub const SECRET_LIFE: Duration = Duration::from_secs(24 * 3600);
+/// How long other replies are kept.
+pub const REPLY_LIFE: Duration = Duration::from_secs(25 * 3600);
+/// How long a row is remembered after its secret is gone, so that a late repeat is told so.
+const SEALED_ROW_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long a duplicate waits for the first one to end.
+const DUPLICATE_WAIT_MILLISECONDS: i64 = 1_000;
+
+const LABEL: &str = "replay";
+
+/// What names a request: who, which method, which id; and the digest of its body.
+#[derive(Clone, Debug)]
+pub(crate) struct ReplayKey {
+    principal: Vec<u8>,
+    method: &'static str,
+    request_id: Uuid,
+    digest: [u8; 32],
+}
+
+/// What was found under the key.
+#[derive(Debug)]
+pub(crate) enum Claim {
+    /// Nothing: this is the first one.
+    Fresh,
+    /// The reply of the first one.
+    Saved(Saved),
+}
+
+#[derive(Debug)]
+pub(crate) struct Saved {
+    digest: Vec<u8>,
+    reply: Option<Vec<u8>>,
+    sealed: bool,
+    create_time: Timestamp,
+}
+
+impl Record for Saved {
+    fn read(row: &Row) -> Result<Self, Fault> {
+        Ok(Self {
+            digest: row.get("digest")?,
+            reply: row.get("reply")?,
+            sealed: row.get("sealed")?,
+            create_time: row.get("create_time")?,
+        })
+    }
+}
+
+impl Saved {
+    /// Whether it holds a one-time secret, which is shown only to those who are still allowed.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.sealed
+    }
+}
+
+impl ReplayKey {
+    /// The key of a request that carries a request_id. Public methods are keyed by the digest as well, since anybody
+    /// could guess an id.
+    pub(crate) fn new(
+        keys: &ServiceKeys,
+        caller: &Caller,
+        method: &'static str,
+        request_id: &str,
+        body: &[u8],
+    ) -> Result<Option<Self>, Fault> {
+        if request_id.is_empty() {
+            return Ok(None);
+        }
+        let Some(id) = Id::<()>::parse(request_id) else {
+            return Err(Fault::field("request_id", "MALFORMED", "a request_id is a UUID with hyphens"));
+        };
+        let digest = keys.mac(LABEL, &[method.as_bytes(), body]);
+        let principal = match caller {
+            Caller::Principal(principal) => principal.id.as_bytes().to_vec(),
+            Caller::Anonymous { .. } => digest.to_vec(),
+            Caller::Peer(service) => service.as_bytes().to_vec(),
+        };
+        Ok(Some(Self { principal, method, request_id: id.uuid(), digest }))
+    }
+
+    /// The hash that the journal keeps.
+    pub(crate) fn hash(&self, keys: &ServiceKeys) -> [u8; 32] {
+        keys.mac("journal request", &[&self.principal, self.method.as_bytes(), self.request_id.as_bytes()])
+    }
+
+    /// Claims the row, or finds the reply of the one who did. A duplicate that is still running is waited for.
+    pub(crate) async fn claim(&self, tx: &mut Tx, now: Timestamp) -> Result<Claim, Fault> {
+        tx.lock_timeout_milliseconds(DUPLICATE_WAIT_MILLISECONDS).await?;
+        let inserted = tx
+            .sql(
+                "INSERT INTO replays (principal_key, method, request_id, digest, sealed, create_time)
+                 VALUES ($1, $2, $3, $4, FALSE, $5)
+                 ON CONFLICT DO NOTHING",
+            )
+            .bind(&self.principal)
+            .bind(self.method)
+            .bind(self.request_id)
+            .bind(&self.digest)
+            .bind(now)
+            .execute()
+            .await
+            .map_err(|fault| match fault.kind() {
+                Kind::Busy => Fault::aborted("REQUEST_IN_PROGRESS", "a request with this request_id is still running")
+                    .retry_after(Duration::from_millis(500)),
+                _ => fault,
+            })?;
+        if inserted == 1 {
+            tx.lock_timeout_milliseconds(2_000).await?;
+            return Ok(Claim::Fresh);
+        }
+        let saved = tx
+            .sql(
+                "SELECT digest, reply, sealed, create_time
+                 FROM replays
+                 WHERE principal_key = $1 AND method = $2 AND request_id = $3",
+            )
+            .bind(&self.principal)
+            .bind(self.method)
+            .bind(self.request_id)
+            .optional::<Saved>()
+            .await?;
+        // Swept between the two statements: the whole unit of work starts again and claims it.
+        saved.map(Claim::Saved).ok_or_else(|| Fault::busy("a saved reply was swept while it was being read"))
+    }
+
+    /// The reply of the first one, when the body is the same and its secret is still there.
+    pub(crate) fn answer(&self, keys: &ServiceKeys, saved: Saved, now: Timestamp) -> Result<Vec<u8>, Fault> {
+        if saved.digest != self.digest {
+            return Err(Fault::invalid("REQUEST_ID_REUSED", "this request_id was used with another request"));
+        }
+        if !saved.sealed {
+            return saved.reply.ok_or_else(|| Fault::internal("a saved reply is empty"));
+        }
+        let expired = now.since(saved.create_time) >= SECRET_LIFE;
+        match saved.reply.filter(|_| !expired) {
+            Some(reply) => seal::open(keys, LABEL, &self.binding(), &reply),
+            None => Err(Fault::precondition(
+                "CREDENTIALS_ALREADY_DELIVERED",
+                "the secret of this request was delivered and cannot be shown again; make a new one",
+            )),
+        }
+    }
+
+    /// Saves the reply, sealed when it holds a secret of `subject`.
+    pub(crate) async fn save(
+        &self,
+        tx: &mut Tx,
+        keys: &ServiceKeys,
+        reply: &[u8],
+        subject: Option<Uuid>,
+    ) -> Result<(), Fault> {
+        let reply = match subject {
+            Some(_) => seal::seal(keys, LABEL, &self.binding(), reply),
+            None => reply.to_vec(),
+        };
+        let saved = tx
+            .sql(
+                "UPDATE replays SET reply = $4, sealed = $5, secret_subject = $6
+                 WHERE principal_key = $1 AND method = $2 AND request_id = $3",
+            )
+            .bind(&self.principal)
+            .bind(self.method)
+            .bind(self.request_id)
+            .bind(reply)
+            .bind(subject.is_some())
+            .bind(subject)
+            .execute()
+            .await?;
+        if saved == 1 { Ok(()) } else { Err(Fault::internal("the claimed replay row is gone")) }
+    }
+
+    fn binding(&self) -> [&[u8]; 3] {
+        [&self.principal, self.method.as_bytes(), self.request_id.as_bytes()]
+    }
+}
+
+/// Deletes what need not be replayed any more, and secrets that were never fetched.
+pub(crate) async fn sweep(tx: &mut Tx, now: Timestamp) -> Result<(), Fault> {
+    tx.sql("UPDATE replays SET reply = NULL WHERE sealed AND create_time <= $1 AND reply IS NOT NULL")
+        .bind(now - SECRET_LIFE)
+        .execute()
+        .await?;
+    tx.sql("DELETE FROM replays WHERE NOT sealed AND create_time <= $1").bind(now - REPLY_LIFE).execute().await?;
+    tx.sql("DELETE FROM replays WHERE sealed AND create_time <= $1").bind(now - SEALED_ROW_LIFE).execute().await?;
+    Ok(())
+}

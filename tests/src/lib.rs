@@ -1,0 +1,5 @@
+//! tests
+
+pub mod grpcurl;
+pub mod harness;
+pub mod readme;
