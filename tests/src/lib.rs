@@ -3,3 +3,4 @@
 pub mod grpcurl;
 pub mod harness;
 pub mod readme;
+pub mod world;

@@ -15,7 +15,6 @@ use service::keys::ServiceKeys;
 use service::outbox;
 use service::peer::Peer;
 use service::process::{Bound, Front, every};
-use service::rate::Rates;
 use service::{Host, Parts};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -51,7 +50,7 @@ pub async fn open(
         keys,
         issuer: config.issuer.clone(),
         service: Identity::new(hasher, suffix, config.issuer.clone()),
-        rates: Rates::default(),
+        rates: config.rates,
         concurrency: config.concurrency,
     })?;
     signing_key::rotate(&host).await?;

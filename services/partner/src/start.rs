@@ -11,7 +11,6 @@ use service::contract::REQUEST_BYTES_BULK;
 use service::keys::ServiceKeys;
 use service::peer::Peer;
 use service::process::{Bound, Front, every};
-use service::rate::Rates;
 use service::{Host, Parts};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -36,7 +35,7 @@ pub async fn open(config: &ProcessConfig, keys: ServiceKeys, clock: Clock) -> Re
         keys,
         issuer: config.issuer.clone(),
         service: Partner { identity },
-        rates: Rates::default(),
+        rates: config.rates,
         concurrency: config.concurrency,
     })?;
     host.recall_keys().await?;

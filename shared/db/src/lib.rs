@@ -21,6 +21,7 @@
 //!
 //! **Invariant:** every statement prepares on both databases (`every_statement_prepares_on_both_databases`).
 
+mod admin;
 mod check;
 mod connect;
 mod error;
@@ -31,6 +32,7 @@ mod statement;
 mod tx;
 mod value;
 
+pub use admin::{create_database, database_exists, drop_database, rename_database};
 pub use connect::{Db, Dialect, Settings};
 pub use migrate::Migration;
 pub use row::{Column, Record, Row};

@@ -11,6 +11,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::process::Addresses;
+use crate::rate::Rates;
 use crate::serve::{Tls, Transport};
 use crate::telemetry::LogFormat;
 
@@ -90,6 +91,8 @@ pub struct ProcessConfig {
     pub concurrency: usize,
     /// The limits of its listeners.
     pub transport: Transport,
+    /// How fast callers may call.
+    pub rates: Rates,
     /// What to log.
     pub log: String,
     /// How to log.
@@ -231,6 +234,7 @@ impl ProcessArgs {
             issuer: self.issuer.clone().unwrap_or_else(|| "tandem".to_owned()),
             concurrency: errors.read("TANDEM_CONCURRENCY", self.concurrency.as_deref(), 256),
             transport,
+            rates: Rates::default(),
             log: self.log.clone().unwrap_or_else(|| "info".to_owned()),
             log_format,
         }

@@ -1,0 +1,201 @@
+//! A world: all three services, in this process, on fresh databases, behind real listeners on loopback.
+//!
+//! It runs on a thread of its own, so that tests of any runtime can share it. [`World::shared`] is for tests that bring
+//! their own organizations; [`World::start`] for those that move the clock or break something.
+#![expect(clippy::expect_used, reason = "a test without its world has nothing better to do than fail")]
+
+mod people;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+use base::Clock;
+use identity::Identity;
+use identity::names::Domain;
+use identity::operator::WayIn;
+use licensing::Licensing;
+use partner::Partner;
+use service::Host;
+use service::config::{Peers, ProcessConfig};
+use service::keys::ServiceKeys;
+use service::process::{Addresses, Bound};
+use service::rate::{Rate, Rates};
+use service::serve::Transport;
+use service::telemetry::LogFormat;
+use testkit::database::{Database, Kind};
+use tokio::runtime::Builder;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Channel, Endpoint};
+
+pub use people::{PASSWORD, Refused, Registered, authorized};
+
+/// Below it the world's organizations get their domains.
+pub const SUFFIX: &str = "tandem.example";
+
+/// All three services on fresh databases.
+#[derive(Debug)]
+pub struct World {
+    /// Which database they are on.
+    pub kind: Kind,
+    /// Moves for all three at once.
+    pub clock: Clock,
+    /// Identity, for looking inside.
+    pub identity: Arc<Host<Identity>>,
+    /// Licensing, for looking inside.
+    pub licensing: Arc<Host<Licensing>>,
+    /// Partner, for looking inside.
+    pub partner: Arc<Host<Partner>>,
+    /// Where they listen: identity, licensing, partner.
+    pub addresses: [Addresses; 3],
+    operator: Mutex<Operator>,
+    stop: CancellationToken,
+    _databases: [Database; 3],
+}
+
+#[derive(Debug)]
+enum Operator {
+    New(WayIn),
+    SignedUp { name: String, password: String },
+}
+
+impl World {
+    /// The world that this process's tests share, one for each database.
+    pub async fn shared(kind: Kind) -> &'static Self {
+        static SQLITE: OnceLock<World> = OnceLock::new();
+        static POSTGRES: OnceLock<World> = OnceLock::new();
+        let place = if kind == Kind::Sqlite { &SQLITE } else { &POSTGRES };
+        let found = tokio::task::spawn_blocking(move || place.get_or_init(|| build(kind, generous())));
+        found.await.expect("the shared world starts")
+    }
+
+    /// A world of its own.
+    pub async fn start(kind: Kind) -> Self {
+        Self::with_rates(kind, generous()).await
+    }
+
+    /// A world of its own with these rates.
+    pub async fn with_rates(kind: Kind, rates: Rates) -> Self {
+        tokio::task::spawn_blocking(move || build(kind, rates)).await.expect("the world starts")
+    }
+
+    /// A channel to identity's public listener.
+    pub async fn to_identity(&self) -> Channel {
+        connect(self.addresses[0].public).await
+    }
+
+    /// A channel to licensing's public listener.
+    pub async fn to_licensing(&self) -> Channel {
+        connect(self.addresses[1].public).await
+    }
+
+    /// A channel to partner's public listener.
+    pub async fn to_partner(&self) -> Channel {
+        connect(self.addresses[2].public).await
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// A fresh channel.
+pub async fn connect(address: SocketAddr) -> Channel {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address is a URL");
+    endpoint.connect().await.expect("the service listens")
+}
+
+/// Rates that no test reaches by accident.
+fn generous() -> Rates {
+    let much = Rate { per_minute: 6_000_000, burst: 100_000 };
+    Rates { principal: much, tenant: much, source: much, target: much, refusals: much, ..Rates::default() }
+}
+
+/// Starts the world on a thread of its own, which ends when the world is dropped.
+fn build(kind: Kind, rates: Rates) -> World {
+    let (send, receive) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime starts");
+        runtime.block_on(async {
+            let (world, serving) = assemble(kind, rates).await;
+            // The test went away before its world was ready.
+            let _ = send.send(world);
+            serving.await;
+        });
+        runtime.shutdown_timeout(Duration::from_secs(2));
+    });
+    receive.recv().expect("the world starts")
+}
+
+async fn assemble(kind: Kind, rates: Rates) -> (World, impl Future<Output = ()>) {
+    let databases = [
+        Database::migrated(kind, &identity::migrations()).await,
+        Database::migrated(kind, &licensing::migrations()).await,
+        Database::migrated(kind, &partner::migrations()).await,
+    ];
+    let transport = Transport {
+        lame_duck: Duration::ZERO,
+        drain: Duration::from_secs(1),
+        connections_per_address_max: 0,
+        ..Transport::default()
+    };
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let anywhere = Addresses { public: any, internal: any, management: None };
+    let bind = || Bound::bind(&anywhere, &transport);
+    let bound =
+        [bind().await.expect("a free port"), bind().await.expect("a free port"), bind().await.expect("a free port")];
+    let addresses = bound.each_ref().map(Bound::addresses);
+    let peers = Peers {
+        identity: format!("http://{}", addresses[0].internal),
+        licensing: format!("http://{}", addresses[1].internal),
+        partner: format!("http://{}", addresses[2].internal),
+    };
+    let config = |database: &Database| ProcessConfig {
+        database: database.settings().clone(),
+        addresses: anywhere.clone(),
+        keys_dir: PathBuf::new(),
+        peers: peers.clone(),
+        issuer: "tandem".to_owned(),
+        concurrency: 256,
+        transport: transport.clone(),
+        rates,
+        log: "info".to_owned(),
+        log_format: LogFormat::Human,
+    };
+    let keys = ServiceKeys::random(&["identity", "licensing", "partner"]);
+    let key = |service: &str| keys.get(service).expect("every service has a key").clone();
+    let clock = Clock::new();
+    let suffix = Domain::parse(SUFFIX).expect("the suffix is a domain");
+    let identity_config = config(&databases[0]);
+    let identity = identity::start::open(&identity_config, key("identity"), suffix, clock.clone());
+    let identity = identity.await.expect("identity opens");
+    let licensing_config = config(&databases[1]);
+    let licensing = licensing::start::open(&licensing_config, key("licensing"), clock.clone());
+    let licensing = licensing.await.expect("licensing opens");
+    let partner_config = config(&databases[2]);
+    let partner = partner::start::open(&partner_config, key("partner"), clock.clone());
+    let partner = partner.await.expect("partner opens");
+    let way_in = identity::operator::ensure_first(&identity).await.expect("the operator can be made");
+    let stop = CancellationToken::new();
+    let [first, second, third] = bound;
+    let serving = {
+        let (identity, licensing, partner) = (Arc::clone(&identity), Arc::clone(&licensing), Arc::clone(&partner));
+        let stop = stop.clone();
+        async move {
+            let served = tokio::try_join!(
+                identity::start::serve(identity, first, &identity_config, stop.clone()),
+                licensing::start::serve(licensing, second, stop.clone()),
+                partner::start::serve(partner, third, stop.clone()),
+            );
+            served.expect("the world serves until it is dropped");
+        }
+    };
+    let operator = Mutex::new(Operator::New(way_in.expect("a fresh world has no operator yet")));
+    let world = World { kind, clock, identity, licensing, partner, addresses, operator, stop, _databases: databases };
+    (world, serving)
+}
