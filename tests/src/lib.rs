@@ -3,4 +3,5 @@
 pub mod grpcurl;
 pub mod harness;
 pub mod readme;
+pub mod shelf;
 pub mod world;

@@ -78,6 +78,14 @@ pub async fn ensure_first(host: &Host<Identity>) -> Result<Option<WayIn>, Fault>
     Ok(Some(WayIn { sign_in_name: operator.sign_in_name, secret }))
 }
 
+/// What the first operator signs in with, when there is one.
+pub async fn sign_in_name(host: &Host<Identity>) -> Result<Option<String>, Fault> {
+    let mut tx = host.db.snapshot().await?;
+    let operator = first(&mut tx).await;
+    tx.rollback().await;
+    Ok(operator?.map(|operator| operator.sign_in_name))
+}
+
 /// Gives the first operator a new temporary password. The old one and every session are void at once here.
 pub async fn reset(host: &Host<Identity>) -> Result<WayIn, Fault> {
     let mut tx = host.db.write().await?;
@@ -86,11 +94,16 @@ pub async fn reset(host: &Host<Identity>) -> Result<WayIn, Fault> {
     Ok(way_in)
 }
 
+async fn first(tx: &mut Tx) -> Result<Option<User>, Fault> {
+    let Some(platform) = organization::store::platform(tx).await? else { return Ok(None) };
+    let Some(id) = user::store::any_with_role(tx, platform, Role::Operator).await? else { return Ok(None) };
+    user::store::get(tx, id).await
+}
+
 async fn reset_in(host: &Host<Identity>, tx: &mut Tx) -> Result<WayIn, Fault> {
-    let none = || Fault::precondition("NO_OPERATOR", "there is no operator yet: start the service once");
-    let platform = organization::store::platform(tx).await?.ok_or_else(none)?;
-    let id = user::store::any_with_role(tx, platform, Role::Operator).await?.ok_or_else(none)?;
-    let operator = user::store::get(tx, id).await?.ok_or_else(none)?;
+    let none = || Fault::precondition("NO_OPERATOR", "there is no operator: ask for the first one");
+    let operator = first(tx).await?.ok_or_else(none)?;
+    let id = operator.id;
     let (secret, credential) = new_secret(host);
     if !user::store::set_credential(tx, &operator, &credential, None, host.clock.now()).await? {
         return Err(Fault::aborted("CONTENTION", "the operator was changed meanwhile; try again"));

@@ -14,8 +14,8 @@ use service::contract::REQUEST_BYTES_BULK;
 use service::keys::ServiceKeys;
 use service::outbox;
 use service::peer::Peer;
-use service::process::{Bound, Front, every};
-use service::{Host, Parts};
+use service::process::{self, Bound, Front, every};
+use service::{Host, Parts, Service};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -27,6 +27,26 @@ use crate::{Identity, clients, migrations, signing_key};
 
 /// Waiting password hashes before more are refused (S-03).
 const HASH_QUEUE: usize = 64;
+
+/// Reads the domain below which every organization gets its first one (C35).
+///
+/// # Errors
+/// `REQUIRED`, `TOO_LONG` or `MALFORMED`.
+pub fn domain_suffix(text: &str) -> Result<Domain, Fault> {
+    Domain::parse(text).map_err(|(reason, message)| Fault::invalid(reason, message))
+}
+
+/// Runs identity as a process of its own until told to stop.
+///
+/// # Errors
+/// As [`open`] and [`serve`], and when its keys or its addresses are not to be had.
+pub async fn run(config: ProcessConfig, suffix: Domain, stop: CancellationToken) -> Result<(), Fault> {
+    let keys = ServiceKeys::load(&config.keys_dir, Identity::NAME)?;
+    let host = open(&config, keys, suffix, Clock::new()).await?;
+    let bound = Bound::bind(&config.addresses, &config.transport).await?;
+    let ready = process::ready(&[&bound]);
+    tokio::try_join!(serve(host, bound, &config, stop), ready).map(drop)
+}
 
 /// Opens the database and puts identity together, with a key to sign with.
 ///

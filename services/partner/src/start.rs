@@ -10,14 +10,26 @@ use service::config::ProcessConfig;
 use service::contract::REQUEST_BYTES_BULK;
 use service::keys::ServiceKeys;
 use service::peer::Peer;
-use service::process::{Bound, Front, every};
-use service::{Host, Parts};
+use service::process::{self, Bound, Front, every};
+use service::{Host, Parts, Service};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 use crate::api::Api;
 use crate::{Partner, migrations};
+
+/// Runs partner as a process of its own until told to stop.
+///
+/// # Errors
+/// As [`open`] and [`serve`], and when its keys or its addresses are not to be had.
+pub async fn run(config: ProcessConfig, stop: CancellationToken) -> Result<(), Fault> {
+    let keys = ServiceKeys::load(&config.keys_dir, Partner::NAME)?;
+    let host = open(&config, keys, Clock::new()).await?;
+    let bound = Bound::bind(&config.addresses, &config.transport).await?;
+    let ready = process::ready(&[&bound]);
+    tokio::try_join!(serve(host, bound, stop), ready).map(drop)
+}
 
 /// Opens the database and puts partner together. The key set that was fetched last is in use until it is fetched anew.
 ///

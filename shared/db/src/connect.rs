@@ -8,13 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::Fault;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, ConnectOptions, Executor, SqlSafeStr, raw_sql};
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row as _, SqlSafeStr, raw_sql};
 use tokio::sync::Mutex;
 
 use crate::error;
 use crate::tx::{Session, Tx, Writer};
+
+/// How long a statement waits for another's row, unless its transaction says otherwise (PostgreSQL).
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Which of the two databases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +105,7 @@ impl Db {
             .application_name("tandem")
             .statement_cache_capacity(512)
             .options([
-                ("lock_timeout", "2s"),
+                ("lock_timeout", format!("{}ms", LOCK_TIMEOUT.as_millis()).as_str()),
                 ("statement_timeout", "30s"),
                 ("idle_in_transaction_session_timeout", "5s"),
             ])
@@ -112,13 +115,7 @@ impl Db {
             .acquire_timeout(settings.acquire_timeout)
             .max_lifetime(Duration::from_secs(30 * 60))
             .test_before_acquire(false)
-            .after_release(|session, _| {
-                Box::pin(async move {
-                    // A call that was dropped while BEGIN was under way left this session inside a transaction. The
-                    // next borrower's writes would be acknowledged and then vanish (sqlx 0.9.0).
-                    Ok(session.execute(raw_sql("ROLLBACK")).await.is_ok())
-                })
-            })
+            .after_release(|session, _| Box::pin(async move { Ok(left_outside(session).await) }))
             .connect_with(options)
             .await
             .map_err(error::unavailable)?;
@@ -189,6 +186,20 @@ impl Db {
             Inner::Postgres { pool } => pool.close().await,
         }
     }
+}
+
+/// Puts a session outside any transaction; false when that cannot be said of it.
+///
+/// A call that was dropped while BEGIN was under way, or later, left its session inside a transaction: the next
+/// borrower would commit what was given up, or write what then vanishes (sqlx 0.9.0). The question comes first because
+/// a ROLLBACK outside a transaction is a warning in the server's log, once for each call that we serve.
+async fn left_outside(session: &mut PgConnection) -> bool {
+    // A statement that stands alone is its own transaction, so the two times are one.
+    let alone = session.fetch_one(raw_sql("SELECT now() = statement_timestamp()")).await;
+    if alone.and_then(|row| row.try_get(0)).unwrap_or(false) {
+        return true;
+    }
+    session.execute(raw_sql("ROLLBACK")).await.is_ok()
 }
 
 /// One process per file: a second start names the first one's pid and the path.

@@ -33,7 +33,7 @@ mod tx;
 mod value;
 
 pub use admin::{create_database, database_exists, drop_database, rename_database};
-pub use connect::{Db, Dialect, Settings};
+pub use connect::{Db, Dialect, LOCK_TIMEOUT, Settings};
 pub use migrate::Migration;
 pub use row::{Column, Record, Row};
 pub use statement::Statement;

@@ -3,6 +3,8 @@
 //! The files are written in PostgreSQL's words. For SQLite the type words are replaced and every table becomes
 //! STRICT. What has run is remembered with its checksum; a file that changed after it ran is refused.
 
+use std::time::Duration;
+
 use base::{Clock, Fault};
 use sqlx::{AssertSqlSafe, Executor, raw_sql};
 
@@ -85,7 +87,7 @@ impl Db {
         let mut tx = self.write().await?;
         if dialect == Dialect::Postgres {
             // One migrator at a time, also before the history table exists.
-            tx.lock_timeout_milliseconds(60_000).await?;
+            tx.lock_timeout(Duration::from_secs(60)).await?;
             tx.run_script("SELECT pg_advisory_xact_lock(8386103244)".to_owned()).await?;
         }
         tx.run_script(HISTORY.text(dialect)).await?;

@@ -3,6 +3,8 @@
 //! BEGIN, COMMIT and ROLLBACK are sent as plain statements so that what the pool's hooks and the writer's flag
 //! guard against (trap: a dropped `begin()` leaves a pooled session inside a transaction) is the same on both.
 
+use std::time::Duration;
+
 use base::Fault;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::Postgres;
@@ -84,9 +86,9 @@ impl Tx {
 
     /// Bounds how long any later statement of this transaction waits for another's row (PostgreSQL; SQLite waits for
     /// its writer before it begins).
-    pub async fn lock_timeout_milliseconds(&mut self, milliseconds: i64) -> Result<(), Fault> {
+    pub async fn lock_timeout(&mut self, limit: Duration) -> Result<(), Fault> {
         if self.dialect() == Dialect::Postgres {
-            let text = format!("{milliseconds}ms");
+            let text = format!("{}ms", limit.as_millis());
             let _: Option<String> =
                 self.sql_for("SELECT $1", "SELECT set_config('lock_timeout', $1, true)").bind(text).optional().await?;
         }

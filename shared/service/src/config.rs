@@ -260,12 +260,12 @@ impl fmt::Debug for ProcessConfig {
     }
 }
 
-/// A database URL without what stands between `//` and `@`.
+/// A database URL without what stands between `//` and `@`, nor behind `?`: either may hold a password.
 fn masked(url: &str) -> String {
-    match (url.find("://"), url.rfind('@')) {
-        (Some(scheme), Some(at)) if scheme < at => format!("{}://***{}", &url[..scheme], &url[at..]),
-        _ => url.to_owned(),
-    }
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (user, rest) = rest.rsplit_once('@').map_or(("", rest), |(_, rest)| ("***@", rest));
+    let (place, options) = rest.split_once('?').map_or((rest, ""), |(place, _)| (place, "?***"));
+    format!("{scheme}://{user}{place}{options}")
 }
 
 #[cfg(test)]
@@ -293,6 +293,8 @@ mod tests {
     #[test]
     fn the_database_password_is_masked() {
         assert_eq!(masked("postgres://tandem:hunter2@db:5432/identity"), "postgres://***@db:5432/identity");
+        assert_eq!(masked("postgres://db/identity?password=hunter2"), "postgres://db/identity?***");
+        assert_eq!(masked("postgres://db/identity?password=hunter@2"), "postgres://***@2");
         assert_eq!(masked("sqlite:data/identity.db"), "sqlite:data/identity.db");
     }
 }

@@ -4,41 +4,31 @@
 //! 4 parse · 5 prepare · 6 begin · 7 claim the replay row or answer the saved reply · 8 authorize · 9 run ·
 //! 10 journal and outbox · 11 save the reply · 12 commit, or roll back a dry run · busy: back to 6 · 13 fault to status.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::time::Duration;
 
-use base::{Clock, Fault, Kind};
+use base::{Clock, Fault};
 use db::Db;
-use prost::Message as _;
-use proto::Request as _;
 use tokio::sync::{Notify, Semaphore};
-use tokio::time::Instant;
-use tonic::metadata::MetadataValue;
-use tonic::transport::server::TcpConnectInfo;
 use tonic::{Request, Response, Status};
 use tracing::Instrument as _;
-use uuid::Uuid;
 
 use crate::caller::Caller;
-use crate::contract::{Contract, Method};
-use crate::cx::Cx;
-use crate::dry_run;
-use crate::floor;
+use crate::contract::Contract;
+use crate::deadline::{deadline, in_time};
+use crate::gate::Gate;
 use crate::journal::{self, Fact, Outcome};
-use crate::key_store;
 use crate::keys::ServiceKeys;
-use crate::keyset::{KeySet, Rejected};
-use crate::operation::{Operation, Preparation, Service};
-use crate::outbox;
+use crate::keyset::KeySet;
+use crate::operation::{Operation, Service};
 use crate::rate::{Limiters, Rates};
-use crate::replay::{self, Claim, ReplayKey};
+use crate::replay;
 use crate::status::status;
+use crate::unit::{Call, Journaled};
 
-/// Attempts of one unit of work before CONTENTION.
-const ATTEMPTS_MAX: u32 = 8;
-/// Response metadata of an answer whose facts have not arrived everywhere yet (§4).
-const PROPAGATION: &str = "tandem-propagation";
+/// Calls at one hot aggregate that may be in the database at once (R-36: a fifth of the usual pool).
+const SESSIONS_PER_AGGREGATE: usize = 2;
+/// What the database answers when the answer to a commit was lost.
+const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
 
 /// One service in one process.
 #[derive(Debug)]
@@ -57,7 +47,9 @@ pub struct Host<S: Service> {
     pub(crate) outbox_news: Notify,
     pub(crate) outbox_delivered: Notify,
     pub(crate) limiters: Limiters,
-    permits: Arc<Semaphore>,
+    pub(crate) permits: Semaphore,
+    pub(crate) aggregates: Gate,
+    pub(crate) duplicates: Gate,
 }
 
 /// What a host is made of.
@@ -92,7 +84,9 @@ impl<S: Service> Host<S> {
             outbox_news: Notify::new(),
             outbox_delivered: Notify::new(),
             limiters: Limiters::new(parts.rates),
-            permits: Arc::new(Semaphore::new(parts.concurrency)),
+            permits: Semaphore::new(parts.concurrency),
+            aggregates: Gate::new(SESSIONS_PER_AGGREGATE),
+            duplicates: Gate::new(1),
         }))
     }
 
@@ -114,86 +108,24 @@ impl<S: Service> Host<S> {
     ) -> Result<Response<O::Response>, Fault> {
         let method = self.contract.method(O::METHOD)?;
         let deadline = deadline(&request, method)?;
-        let caller = self.authenticate(&request, method).await?;
+        let caller = self.authenticate(&request, method, deadline).await?;
         self.limit(&caller)?;
         let call = Call::<O> { host: Arc::clone(self), caller, body: request.into_inner(), deadline };
         // The unit of work lives in a task of its own: a caller who goes away must never drop a half-begun transaction.
         let task = tokio::spawn(call.serve().in_current_span());
-        match tokio::time::timeout_at(deadline, task).await {
-            Ok(Ok(done)) => done,
-            Ok(Err(error)) => Err(Fault::internal("a unit of work panicked").because(error)),
-            Err(_) => Err(Fault::deadline()),
-        }
-    }
-
-    async fn authenticate<T>(&self, request: &Request<T>, method: &Method) -> Result<Caller, Fault> {
-        let refused = || Fault::unauthenticated("UNAUTHENTICATED", "the call carries no valid token");
-        if method.public {
-            return Ok(Caller::Anonymous { source: source(request) });
-        }
-        let header = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
-        let token = header.and_then(bearer).ok_or_else(refused)?;
-        if let Some(allowed) = &method.internal_caller {
-            let caller = self.keys.verify_service_token(token, &self.clock)?;
-            if caller != *allowed {
-                return Err(
-                    Fault::denied("CALLER_NOT_ALLOWED", "another service calls this method").with("service", caller)
-                );
-            }
-            return Ok(Caller::Peer(caller));
-        }
-        let now = self.clock.now();
-        let claims = match self.key_set.verify(token, now) {
-            Err(Rejected::UnknownKey) if self.key_set.may_refetch(now) => {
-                self.refresh_keys().await?;
-                self.key_set.verify(token, now)
-            }
-            verified => verified,
-        };
-        let claims = claims.map_err(|_| refused())?;
-        if claims.must_change_password && !method.before_password_change {
-            return Err(Fault::precondition(
-                "PASSWORD_CHANGE_REQUIRED",
-                "the temporary password must be replaced first: call ChangePassword, then use the token it answers",
-            ));
-        }
-        Ok(Caller::Principal(claims.into()))
-    }
-
-    /// Fetches the key set anew and remembers it, so that a restart without identity can still verify tokens.
-    ///
-    /// # Errors
-    /// When identity or the database does not answer; the keys in use stay in use.
-    pub async fn refresh_keys(&self) -> Result<(), Fault> {
-        let keys = S::fetch_keys(self).await?;
-        key_store::remember(&self.db, &keys, self.clock.now()).await?;
-        self.key_set.replace(keys);
-        Ok(())
-    }
-
-    /// Takes the key set that was fetched last into use.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn recall_keys(&self) -> Result<(), Fault> {
-        self.key_set.replace(key_store::recall(&self.db).await?);
-        Ok(())
-    }
-
-    fn limit(&self, caller: &Caller) -> Result<(), Fault> {
-        match caller {
-            Caller::Anonymous { source } => self.limiters.source.take(&source.to_string()),
-            Caller::Principal(principal) => {
-                self.limiters.principal.take(&principal.id.to_string())?;
-                self.limiters.tenant.take(&principal.organization_id.to_string())
-            }
-            Caller::Peer(_) => Ok(()),
-        }
+        let done = in_time(deadline, task).await?;
+        done.map_err(|error| Fault::internal("a unit of work panicked").because(error))?
     }
 
     /// Authenticated refusals and failures are recorded in a transaction of their own, rate-limited per principal.
-    async fn record_refusal<O: Operation<Service = S>>(&self, caller: &Caller, call: &Journaled, fault: &Fault) {
-        let Some(principal) = caller.principal() else { return };
+    /// A call whose outcome is unknown has failed or stands in the journal already, together with what it changed.
+    pub(crate) async fn record_refusal<O: Operation<Service = S>>(
+        &self,
+        caller: &Caller,
+        call: &Journaled,
+        fault: &Fault,
+    ) {
+        let Some(principal) = caller.principal().filter(|_| fault.reason() != OUTCOME_UNKNOWN) else { return };
         let reads = self.contract.method(O::METHOD).is_ok_and(|method| method.reads);
         if call.dry || reads || self.limiters.refusals.take(&principal.id.to_string()).is_err() {
             return;
@@ -221,278 +153,5 @@ impl<S: Service> Host<S> {
         let mut tx = self.db.write().await?;
         replay::sweep(&mut tx, self.clock.now()).await?;
         tx.commit().await
-    }
-}
-
-/// One admitted call, before it is parsed.
-struct Call<O: Operation> {
-    host: Arc<Host<O::Service>>,
-    caller: Caller,
-    body: O::Request,
-    deadline: Instant,
-}
-
-impl<O: Operation> Call<O> {
-    async fn serve(self) -> Result<Response<O::Response>, Fault> {
-        let (host, caller) = (Arc::clone(&self.host), self.caller.clone());
-        let mut journaled = Journaled { request_hash: None, dry: self.body.validate_only() };
-        let outcome = match self.parse(&mut journaled) {
-            Ok(unit) => unit.work().await,
-            Err(fault) => Err(fault),
-        };
-        if let Err(fault) = &outcome {
-            host.record_refusal::<O>(&caller, &journaled, fault).await;
-        }
-        outcome
-    }
-
-    /// Steps 3, for named targets, and 4.
-    fn parse(self, journaled: &mut Journaled) -> Result<Unit<O>, Fault> {
-        let Self { host, caller, body, deadline } = self;
-        let method = host.contract.method(O::METHOD)?;
-        let bytes = body.encode_to_vec();
-        if bytes.len() > method.request_bytes_max {
-            return Err(Fault::exhausted("MESSAGE_TOO_LARGE", format!("the request has {} bytes", bytes.len()))
-                .with("limit", method.request_bytes_max));
-        }
-        let dry = journaled.dry;
-        let replay = match dry {
-            true => None,
-            false => ReplayKey::new(&host.keys, &caller, O::METHOD, body.request_id(), &bytes)?,
-        };
-        journaled.request_hash = replay.as_ref().map(|key| key.hash(&host.keys));
-        let operation = O::parse(body)?;
-        if let Some(target) = operation.named_target(&caller) {
-            let source = match &caller {
-                Caller::Anonymous { source } => source.to_string(),
-                Caller::Principal(principal) => principal.id.to_string(),
-                Caller::Peer(service) => service.clone(),
-            };
-            host.limiters.source_and_target.take(&format!("{}|{source}|{target}", O::METHOD))?;
-            host.limiters.target.take(&format!("{}|{target}", O::METHOD))?;
-        }
-        Ok(Unit { host, caller, operation, replay, dry, deadline })
-    }
-}
-
-/// What the journal needs to know of a call that was refused.
-struct Journaled {
-    request_hash: Option<[u8; 32]>,
-    dry: bool,
-}
-
-/// One call on its way through steps 5 to 12.
-struct Unit<O: Operation> {
-    host: Arc<Host<O::Service>>,
-    caller: Caller,
-    operation: O,
-    replay: Option<ReplayKey>,
-    dry: bool,
-    deadline: Instant,
-}
-
-/// What an attempt ended with.
-struct Done<O: Operation> {
-    response: O::Response,
-    told: Vec<Uuid>,
-    wait: bool,
-}
-
-impl<O: Operation> Unit<O> {
-    async fn work(self) -> Result<Response<O::Response>, Fault> {
-        let permit = tokio::time::timeout_at(self.deadline, self.host.permits.acquire()).await;
-        let _permit = permit
-            .map_err(|_| Fault::deadline())?
-            .map_err(|_| Fault::unavailable("OVERLOADED", "the service is stopping"))?;
-        let done = self.prepare_and_attempt().await?;
-        let mut response = Response::new(done.response);
-        if !done.told.is_empty() {
-            self.host.wake_relays();
-            if done.wait && !outbox::delivered(&self.host.db, &self.host.outbox_delivered, &done.told).await {
-                response.metadata_mut().insert(PROPAGATION, MetadataValue::from_static("pending"));
-            }
-        }
-        Ok(response)
-    }
-
-    async fn prepare_and_attempt(&self) -> Result<Done<O>, Fault> {
-        let reads = self.host.contract.method(O::METHOD)?.reads;
-        let prepared = self.prepare().await?;
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            match self.attempt(reads, &prepared).await {
-                Err(fault) if fault.kind() == Kind::Busy && attempt < ATTEMPTS_MAX => {
-                    let pause = Duration::from_millis(5 << attempt.min(6)).mul_f64(rand::random::<f64>());
-                    if Instant::now() + pause >= self.deadline {
-                        return Err(contention(fault));
-                    }
-                    tokio::time::sleep(pause).await;
-                }
-                Err(fault) if fault.kind() == Kind::Busy => return Err(contention(fault)),
-                outcome => return outcome,
-            }
-        }
-    }
-
-    /// Step 5, after the caller was found allowed on a read snapshot.
-    async fn prepare(&self) -> Result<O::Prepared, Fault> {
-        let preparation = Preparation { host: &self.host, caller: &self.caller };
-        // A `()` has no size: there is nothing to prepare, and nothing to ask before.
-        if std::mem::size_of::<O::Prepared>() > 0 {
-            let tx = self.host.db.snapshot().await?;
-            let mut cx = Cx::new(tx, Arc::clone(&self.host), self.caller.clone(), O::METHOD);
-            let allowed = self.allowed(&mut cx).await;
-            cx.tx.rollback().await;
-            allowed?;
-        }
-        self.operation.prepare(&preparation).await
-    }
-
-    /// Steps 6 to 12.
-    async fn attempt(&self, reads: bool, prepared: &O::Prepared) -> Result<Done<O>, Fault> {
-        self.check_deadline()?;
-        let tx = if reads { self.host.db.snapshot().await? } else { self.host.db.write().await? };
-        let mut cx = Cx::new(tx, Arc::clone(&self.host), self.caller.clone(), O::METHOD);
-        match self.inside(&mut cx, prepared).await {
-            Ok(Inside::Replayed(reply)) => {
-                cx.tx.rollback().await;
-                let response = O::Response::decode(reply.as_slice())
-                    .map_err(|error| Fault::internal("a saved reply cannot be decoded").because(error))?;
-                Ok(Done { response, told: Vec::new(), wait: false })
-            }
-            Ok(Inside::Ran { response, told }) if self.dry => {
-                cx.tx.rollback().await;
-                drop(told);
-                let output = &self.host.contract.method(O::METHOD)?.output;
-                Ok(Done { response: dry_run::blank(&response, output, &cx.made)?, told: Vec::new(), wait: false })
-            }
-            Ok(Inside::Ran { response, told }) => {
-                let deadline = self.check_deadline();
-                let wait = cx.wait_for_delivery;
-                if let Err(fault) = deadline {
-                    cx.tx.rollback().await;
-                    return Err(fault);
-                }
-                if reads {
-                    cx.tx.rollback().await;
-                } else {
-                    cx.tx.commit().await?;
-                }
-                if let Some(refusal) = cx.refusal {
-                    return Err(refusal);
-                }
-                Ok(Done { response, told, wait })
-            }
-            Err(fault) => {
-                cx.tx.rollback().await;
-                Err(fault)
-            }
-        }
-    }
-
-    /// Steps 7 to 11.
-    async fn inside(&self, cx: &mut Cx<O::Service>, prepared: &O::Prepared) -> Result<Inside<O::Response>, Fault> {
-        let keys = Arc::clone(&self.host.keys);
-        if let Some(principal) = self.caller.principal() {
-            floor::check(&mut cx.tx, principal).await?;
-        }
-        if let Some(key) = &self.replay
-            && let Claim::Saved(saved) = key.claim(&mut cx.tx, cx.now).await?
-        {
-            if saved.is_sealed() {
-                O::Service::authorize(cx, O::PERMISSION, &self.operation.target()).await?;
-            }
-            return Ok(Inside::Replayed(key.answer(&keys, saved, cx.now)?));
-        }
-        O::Service::authorize(cx, O::PERMISSION, &self.operation.target()).await?;
-        let reply = self.operation.run(cx, prepared).await?;
-        let response = O::present(reply);
-        let request_hash = self.replay.as_ref().map(|key| key.hash(&keys));
-        let facts = std::mem::take(&mut cx.facts);
-        journal::write(&mut cx.tx, &self.caller, cx.now, request_hash, &facts, Outcome::Succeeded).await?;
-        let outgoing = std::mem::take(&mut cx.outgoing);
-        let told = outbox::put(&mut cx.tx, &outgoing, cx.now).await?;
-        if let Some(key) = &self.replay {
-            key.save(&mut cx.tx, &keys, &response.encode_to_vec(), cx.secret_subject).await?;
-        }
-        Ok(Inside::Ran { response, told })
-    }
-
-    async fn allowed(&self, cx: &mut Cx<O::Service>) -> Result<(), Fault> {
-        if let Some(principal) = self.caller.principal() {
-            floor::check(&mut cx.tx, principal).await?;
-        }
-        O::Service::authorize(cx, O::PERMISSION, &self.operation.target()).await
-    }
-
-    fn check_deadline(&self) -> Result<(), Fault> {
-        if Instant::now() >= self.deadline { Err(Fault::deadline()) } else { Ok(()) }
-    }
-}
-
-enum Inside<R> {
-    Replayed(Vec<u8>),
-    Ran { response: R, told: Vec<Uuid> },
-}
-
-fn contention(fault: Fault) -> Fault {
-    Fault::aborted("CONTENTION", "others kept changing the same rows; repeat the request")
-        .retry_after(Duration::from_millis(200))
-        .because(fault)
-}
-
-fn bearer(header: &str) -> Option<&str> {
-    let (scheme, token) = header.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
-}
-
-fn source<T>(request: &Request<T>) -> IpAddr {
-    let address = request.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
-    address.or_else(|| request.remote_addr()).map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip())
-}
-
-/// The caller's own deadline when it is shorter than the class of the method allows.
-fn deadline<T>(request: &Request<T>, method: &Method) -> Result<Instant, Fault> {
-    let class = method.deadline.unwrap_or(Duration::from_secs(3600));
-    let asked = match request.metadata().get("grpc-timeout") {
-        None => class,
-        Some(value) => value.to_str().ok().and_then(grpc_timeout).ok_or_else(|| {
-            Fault::invalid("TIMEOUT_MALFORMED", "grpc-timeout is 1 to 8 digits and one of H, M, S, m, u, n")
-        })?,
-    };
-    Ok(Instant::now() + asked.min(class))
-}
-
-/// The gRPC wire format of a timeout.
-fn grpc_timeout(text: &str) -> Option<Duration> {
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let number: u64 = digits.parse().ok()?;
-    Some(match unit {
-        "H" => Duration::from_secs(number * 3600),
-        "M" => Duration::from_secs(number * 60),
-        "S" => Duration::from_secs(number),
-        "m" => Duration::from_millis(number),
-        "u" => Duration::from_micros(number),
-        "n" => Duration::from_nanos(number),
-        _ => return None,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn timeouts_are_read_as_grpc_writes_them() {
-        assert_eq!(grpc_timeout("100m"), Some(Duration::from_millis(100)));
-        assert_eq!(grpc_timeout("1H"), Some(Duration::from_secs(3600)));
-        assert_eq!(grpc_timeout("5"), None);
-        assert_eq!(grpc_timeout("123456789S"), None);
-        assert_eq!(grpc_timeout("-1S"), None);
-        assert_eq!(grpc_timeout(""), None);
     }
 }

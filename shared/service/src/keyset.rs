@@ -67,6 +67,11 @@ impl KeySet {
         wire.and_then(Wire::into_claims).ok_or(Rejected::Invalid)
     }
 
+    /// Whether there is no key yet, so that nothing can be said of any token.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.shared.keys.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     fn key(&self, kid: &str) -> Option<DecodingKey> {
         self.shared.keys.read().unwrap_or_else(PoisonError::into_inner).get(kid).cloned()
     }

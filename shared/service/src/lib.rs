@@ -5,14 +5,17 @@
 //! replayable, and that no secret leaves through an error, a log or the journal. It refuses to know a business noun.
 
 pub mod audit;
+mod authn;
 pub mod caller;
 pub mod config;
 pub mod contract;
 pub mod cx;
+mod deadline;
 mod dry_run;
 pub mod executor;
 pub mod floor;
 pub mod form;
+pub mod gate;
 pub mod journal;
 mod key_store;
 pub mod keys;
@@ -31,6 +34,7 @@ pub mod serve;
 pub mod status;
 pub mod telemetry;
 pub mod token;
+mod unit;
 
 pub use caller::{Caller, Principal};
 pub use cx::Cx;

@@ -2,12 +2,15 @@
 
 use std::fmt::Debug;
 use std::future::Future;
+use std::time::Duration;
 
 use base::Fault;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::caller::Caller;
 use crate::cx::Cx;
+use crate::deadline;
 use crate::executor::Host;
 use crate::token::Key;
 
@@ -93,6 +96,12 @@ pub trait Operation: Wire + Send + Sync + 'static {
         None
     }
 
+    /// The hot aggregate that it changes, if it does: only a few calls at it are in the database at once, and the
+    /// others wait without a session.
+    fn gate(&self) -> Option<Uuid> {
+        None
+    }
+
     /// Slow or remote work that must not sit in a transaction. It runs only after the caller was found allowed on a
     /// read snapshot; the transaction asks again.
     fn prepare(
@@ -117,4 +126,12 @@ pub struct Preparation<'h, S: Service> {
     pub host: &'h Host<S>,
     /// Who is calling.
     pub caller: &'h Caller,
+    pub(crate) deadline: Instant,
+}
+
+impl<S: Service> Preparation<'_, S> {
+    /// How long a call to another service may take, so that our own answer is still in time.
+    pub fn left(&self) -> Duration {
+        deadline::left(self.deadline)
+    }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use base::{Fault, Timestamp};
 use db::{Db, Record, Row, Tx};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -24,8 +25,6 @@ const BATCH: i64 = 200;
 const POLL: Duration = Duration::from_millis(250);
 /// The longest wait between attempts.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
-/// How long an operation that reduces authority waits for its delivery (§4).
-pub(crate) const DELIVERY_WAIT: Duration = Duration::from_secs(2);
 
 /// A fact on its way into the outbox.
 #[derive(Debug)]
@@ -89,7 +88,7 @@ pub(crate) async fn put(tx: &mut Tx, outgoing: &[Outgoing], now: Timestamp) -> R
 }
 
 /// Waits until all of these rows were delivered, by whichever replica; false when the time is up.
-pub(crate) async fn delivered(db: &Db, wake: &Notify, ids: &[Uuid]) -> bool {
+pub(crate) async fn delivered(db: &Db, wake: &Notify, ids: &[Uuid], until: Instant) -> bool {
     let gone = async {
         loop {
             let news = wake.notified();
@@ -99,7 +98,7 @@ pub(crate) async fn delivered(db: &Db, wake: &Notify, ids: &[Uuid]) -> bool {
             let _ = tokio::time::timeout(Duration::from_millis(50), news).await;
         }
     };
-    tokio::time::timeout(DELIVERY_WAIT, gone).await.is_ok()
+    tokio::time::timeout_at(until, gone).await.is_ok()
 }
 
 async fn pending(db: &Db, ids: &[Uuid]) -> Result<i64, Fault> {

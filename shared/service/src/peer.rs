@@ -42,7 +42,8 @@ impl Peer {
         self.channel.clone()
     }
 
-    /// A request with a fresh service token and what is left of the caller's time, at most [`ATTEMPT_TIMEOUT`].
+    /// A request with a fresh service token and what is left of the caller's time
+    /// ([`Preparation::left`](crate::Preparation::left)), at most [`ATTEMPT_TIMEOUT`].
     pub fn request<M>(&self, message: M, left: Duration) -> Result<Request<M>, Fault> {
         let mut request = Request::new(message);
         request.set_timeout(left.min(ATTEMPT_TIMEOUT));

@@ -1,26 +1,42 @@
 //! One service in one process: its listeners, its background work, and the end of both.
+//!
+//! [`run`] is the program around it: the log, the signals and the exit code; [`ready`] says when it serves.
 
 use std::future::Future;
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::Fault;
 use proto::common::v1::audit_service_server::AuditServiceServer;
 use proto::common::v1::limits_service_server::LimitsServiceServer;
-use tokio::sync::watch;
+use tokio::runtime::Runtime;
+use tokio::sync::{SetOnce, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
+use tracing::{error, info};
 
 use crate::audit::AuditApi;
+use crate::config::{ConfigErrors, ProcessConfig};
 use crate::contract::REQUEST_BYTES_BULK;
 use crate::executor::Host;
 use crate::limits::LimitsApi;
 use crate::management::{Management, install_metrics};
 use crate::operation::Service;
-use crate::serve::{Health, Listener, Transport};
+use crate::serve::{Health, Listener, Transport, stop_signal};
+use crate::status::sources;
+use crate::telemetry;
+
+/// The line by which every program says that it serves.
+pub const READY: &str = "tandem is ready";
+
+/// The exit code of a program whose configuration is wrong.
+const MISCONFIGURED: u8 = 2;
 
 /// Where a service listens. Port 0 is any free one.
 #[derive(Clone, Debug)]
@@ -40,6 +56,7 @@ pub struct Bound {
     internal: Listener,
     management: Option<Management>,
     transport: Transport,
+    serving: Arc<SetOnce<()>>,
 }
 
 /// What a service offers.
@@ -67,6 +84,7 @@ impl Bound {
                 None => None,
             },
             transport: transport.clone(),
+            serving: Arc::default(),
         })
     }
 
@@ -136,10 +154,79 @@ impl Bound {
             let _ = ready.send(false);
             Ok(())
         };
+        // It is set once, here.
+        let _ = self.serving.set(());
         let ended = tokio::try_join!(public, internal, management, unready);
         tasks.shutdown().await;
         host.db.close().await;
         ended.map(drop)
+    }
+}
+
+/// Runs a program until it ends or is asked to (SIGTERM, SIGINT); then `stop` is cancelled and its end awaited. The
+/// exit code is 0 after an end without a fault, 2 when the configuration is wrong, which is told whole on standard
+/// error, and 1 after a fault, which is logged.
+pub fn run<const N: usize, F: Future<Output = Result<(), Fault>>>(
+    configs: Result<[ProcessConfig; N], ConfigErrors>,
+    program: impl FnOnce([ProcessConfig; N], CancellationToken) -> F,
+) -> ExitCode {
+    let configs = configs.and_then(|configs| start_log(&configs).map(|()| configs));
+    let configs = match configs {
+        Ok(configs) => configs,
+        Err(errors) => {
+            // Whoever closed standard error does not want to know.
+            let _ = write!(io::stderr(), "{errors}");
+            return ExitCode::from(MISCONFIGURED);
+        }
+    };
+    for config in &configs {
+        info!(configuration = ?config, "starting");
+    }
+    let runtime = Runtime::new().map_err(|err| Fault::internal("no thread can be started").because(err));
+    let ended = runtime.and_then(|runtime| {
+        runtime.block_on(async {
+            let stop = CancellationToken::new();
+            let mut program = pin!(program(configs, stop.clone()));
+            tokio::select! {
+                ended = &mut program => return ended,
+                asked = stop_signal() => asked?,
+            }
+            stop.cancel();
+            program.await
+        })
+    });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            error!(reason = fault.reason(), causes = %sources(&fault), "{}", fault.message());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start_log(configs: &[ProcessConfig]) -> Result<(), ConfigErrors> {
+    let mut errors = ConfigErrors::default();
+    if let Some(config) = configs.first()
+        && let Err(fault) = telemetry::init(config.log_format, &config.log)
+    {
+        errors.add("TANDEM_LOG", fault.message());
+    }
+    errors.finish(())
+}
+
+/// Logs the addresses, and says [`READY`] on standard output as soon as all of them serve.
+pub fn ready(bounds: &[&Bound]) -> impl Future<Output = Result<(), Fault>> + use<> {
+    for bound in bounds {
+        info!(addresses = ?bound.addresses(), "listening");
+    }
+    let serving: Vec<_> = bounds.iter().map(|bound| Arc::clone(&bound.serving)).collect();
+    async move {
+        for service in serving {
+            service.wait().await;
+        }
+        // Whoever closed standard output does not wait for it.
+        let _ = writeln!(io::stdout(), "{READY}");
+        Ok(())
     }
 }
 

@@ -17,7 +17,7 @@ pub const REPLY_LIFE: Duration = Duration::from_secs(25 * 3600);
 /// How long a row is remembered after its secret is gone, so that a late repeat is told so.
 const SEALED_ROW_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long a duplicate waits for the first one to end.
-const DUPLICATE_WAIT_MILLISECONDS: i64 = 1_000;
+pub(crate) const DUPLICATE_WAIT: Duration = Duration::from_secs(1);
 
 const LABEL: &str = "replay";
 
@@ -95,9 +95,16 @@ impl ReplayKey {
         keys.mac("journal request", &[&self.principal, self.method.as_bytes(), self.request_id.as_bytes()])
     }
 
+    /// What duplicates in this process wait for one another at.
+    pub(crate) fn gate_key(&self, keys: &ServiceKeys) -> u128 {
+        let hash = self.hash(keys);
+        let (half, _) = hash.split_at(16);
+        half.iter().fold(0, |key, byte| key << 8 | u128::from(*byte))
+    }
+
     /// Claims the row, or finds the reply of the one who did. A duplicate that is still running is waited for.
     pub(crate) async fn claim(&self, tx: &mut Tx, now: Timestamp) -> Result<Claim, Fault> {
-        tx.lock_timeout_milliseconds(DUPLICATE_WAIT_MILLISECONDS).await?;
+        tx.lock_timeout(DUPLICATE_WAIT).await?;
         let inserted = tx
             .sql(
                 "INSERT INTO replays (principal_key, method, request_id, digest, sealed, create_time)
@@ -112,27 +119,29 @@ impl ReplayKey {
             .execute()
             .await
             .map_err(|fault| match fault.kind() {
-                Kind::Busy => Fault::aborted("REQUEST_IN_PROGRESS", "a request with this request_id is still running")
-                    .retry_after(Duration::from_millis(500)),
+                Kind::Busy => in_progress().because(fault),
                 _ => fault,
             })?;
         if inserted == 1 {
-            tx.lock_timeout_milliseconds(2_000).await?;
+            tx.lock_timeout(db::LOCK_TIMEOUT).await?;
             return Ok(Claim::Fresh);
         }
-        let saved = tx
-            .sql(
-                "SELECT digest, reply, sealed, create_time
-                 FROM replays
-                 WHERE principal_key = $1 AND method = $2 AND request_id = $3",
-            )
-            .bind(&self.principal)
-            .bind(self.method)
-            .bind(self.request_id)
-            .optional::<Saved>()
-            .await?;
         // Swept between the two statements: the whole unit of work starts again and claims it.
-        saved.map(Claim::Saved).ok_or_else(|| Fault::busy("a saved reply was swept while it was being read"))
+        self.saved(tx).await?.map(Claim::Saved).ok_or_else(|| Fault::busy("a saved reply was swept while it was read"))
+    }
+
+    /// The reply of a first one that has ended.
+    pub(crate) async fn saved(&self, tx: &mut Tx) -> Result<Option<Saved>, Fault> {
+        tx.sql(
+            "SELECT digest, reply, sealed, create_time
+             FROM replays
+             WHERE principal_key = $1 AND method = $2 AND request_id = $3",
+        )
+        .bind(&self.principal)
+        .bind(self.method)
+        .bind(self.request_id)
+        .optional()
+        .await
     }
 
     /// The reply of the first one, when the body is the same and its secret is still there.
@@ -181,9 +190,26 @@ impl ReplayKey {
         if saved == 1 { Ok(()) } else { Err(Fault::internal("the claimed replay row is gone")) }
     }
 
+    /// Gives the claim up, so that the request can be made again.
+    pub(crate) async fn give_up(&self, tx: &mut Tx) -> Result<(), Fault> {
+        tx.sql("DELETE FROM replays WHERE principal_key = $1 AND method = $2 AND request_id = $3")
+            .bind(&self.principal)
+            .bind(self.method)
+            .bind(self.request_id)
+            .execute()
+            .await
+            .map(drop)
+    }
+
     fn binding(&self) -> [&[u8]; 3] {
         [&self.principal, self.method.as_bytes(), self.request_id.as_bytes()]
     }
+}
+
+/// A duplicate came before the first one had ended.
+pub(crate) fn in_progress() -> Fault {
+    Fault::aborted("REQUEST_IN_PROGRESS", "a request with this request_id is still running")
+        .retry_after(Duration::from_millis(500))
 }
 
 /// Deletes what need not be replayed any more, and secrets that were never fetched.

@@ -99,7 +99,8 @@ fn internal(domain: &str, fault: &Fault) -> Status {
     Status::with_error_details(Code::Internal, message, details)
 }
 
-fn sources(fault: &Fault) -> String {
+/// The chain of causes, for the log.
+pub(crate) fn sources(fault: &Fault) -> String {
     let chain = std::iter::successors(fault.source(), |cause: &&(dyn Error + 'static)| (*cause).source());
     chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -160,7 +160,6 @@ impl Cluster {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test has nothing better to do than fail")]
 mod tests {
     use std::{net::Ipv4Addr, time::Duration};
 

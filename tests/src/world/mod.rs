@@ -4,6 +4,8 @@
 //! their own organizations; [`World::start`] for those that move the clock or break something.
 #![expect(clippy::expect_used, reason = "a test without its world has nothing better to do than fail")]
 
+mod alone;
+mod dump;
 mod people;
 
 use std::net::SocketAddr;
@@ -13,6 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use base::Clock;
+use db::Settings;
 use identity::Identity;
 use identity::names::Domain;
 use identity::operator::WayIn;
@@ -31,7 +34,11 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
+pub use alone::Alone;
+pub use dump::{Dump, dump};
 pub use people::{PASSWORD, Refused, Registered, authorized};
+
+use crate::harness::proxy::Proxy;
 
 /// Below it the world's organizations get their domains.
 pub const SUFFIX: &str = "tandem.example";
@@ -51,6 +58,9 @@ pub struct World {
     pub partner: Arc<Host<Partner>>,
     /// Where they listen: identity, licensing, partner.
     pub addresses: [Addresses; 3],
+    /// What the services call one another through: to identity, licensing, partner. Only for breaking a world of one's
+    /// own.
+    pub edges: [Proxy; 3],
     operator: Mutex<Operator>,
     stop: CancellationToken,
     _databases: [Database; 3],
@@ -150,22 +160,15 @@ async fn assemble(kind: Kind, rates: Rates) -> (World, impl Future<Output = ()>)
     let bound =
         [bind().await.expect("a free port"), bind().await.expect("a free port"), bind().await.expect("a free port")];
     let addresses = bound.each_ref().map(Bound::addresses);
-    let peers = Peers {
-        identity: format!("http://{}", addresses[0].internal),
-        licensing: format!("http://{}", addresses[1].internal),
-        partner: format!("http://{}", addresses[2].internal),
-    };
+    let edges = addresses.each_ref().map(|addresses| Proxy::start(addresses.internal));
+    let [to_identity, to_licensing, to_partner] = edges.each_ref().map(|edge| format!("http://{}", edge.address()));
+    let peers = Peers { identity: to_identity, licensing: to_licensing, partner: to_partner };
     let config = |database: &Database| ProcessConfig {
-        database: database.settings().clone(),
         addresses: anywhere.clone(),
-        keys_dir: PathBuf::new(),
         peers: peers.clone(),
-        issuer: "tandem".to_owned(),
-        concurrency: 256,
         transport: transport.clone(),
         rates,
-        log: "info".to_owned(),
-        log_format: LogFormat::Human,
+        ..process_config(database.settings().clone())
     };
     let keys = ServiceKeys::random(&["identity", "licensing", "partner"]);
     let key = |service: &str| keys.get(service).expect("every service has a key").clone();
@@ -196,6 +199,25 @@ async fn assemble(kind: Kind, rates: Rates) -> (World, impl Future<Output = ()>)
         }
     };
     let operator = Mutex::new(Operator::New(way_in.expect("a fresh world has no operator yet")));
-    let world = World { kind, clock, identity, licensing, partner, addresses, operator, stop, _databases: databases };
+    let world =
+        World { kind, clock, identity, licensing, partner, addresses, edges, operator, stop, _databases: databases };
     (world, serving)
+}
+
+/// A process on this database that nobody calls and that calls nobody.
+fn process_config(database: Settings) -> ProcessConfig {
+    let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let nobody = "http://127.0.0.1:1".to_owned();
+    ProcessConfig {
+        database,
+        addresses: Addresses { public: nowhere, internal: nowhere, management: None },
+        keys_dir: PathBuf::new(),
+        peers: Peers { identity: nobody.clone(), licensing: nobody.clone(), partner: nobody },
+        issuer: "tandem".to_owned(),
+        concurrency: 256,
+        transport: Transport::default(),
+        rates: generous(),
+        log: "info".to_owned(),
+        log_format: LogFormat::Human,
+    }
 }

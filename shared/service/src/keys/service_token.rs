@@ -45,10 +45,10 @@ impl ServiceKeys {
     /// The service that is calling this one.
     ///
     /// # Errors
-    /// `SERVICE_TOKEN_INVALID`, without saying why.
+    /// `UNAUTHENTICATED`, without saying why.
     pub fn verify_service_token(&self, token: &str, clock: &Clock) -> Result<String, Fault> {
         self.caller(token, clock).ok_or_else(|| {
-            Fault::unauthenticated("SERVICE_TOKEN_INVALID", "a valid token of a known service is needed")
+            Fault::unauthenticated("UNAUTHENTICATED", "the call carries no valid token of a known service")
         })
     }
 
@@ -92,7 +92,7 @@ mod tests {
         let token = all["partner"].issue_service_token("identity", &clock);
         assert_eq!(all["identity"].verify_service_token(&token, &clock).unwrap(), "partner");
         let fault = all["licensing"].verify_service_token(&token, &clock).unwrap_err();
-        assert_eq!(fault.reason(), "SERVICE_TOKEN_INVALID");
+        assert_eq!(fault.reason(), "UNAUTHENTICATED");
         assert!(
             ServiceKeys::random(&["identity", "partner"])["identity"].verify_service_token(&token, &clock).is_err()
         );

@@ -8,6 +8,7 @@
 //! Rules read the PostgreSQL protocol in plain text; other protocols pass through the same proxy, without rules.
 
 mod connection;
+mod database;
 mod frontend;
 #[cfg(test)]
 mod postgres_tests;
@@ -29,6 +30,8 @@ use tokio::{
     sync::watch,
     task::{JoinHandle, JoinSet},
 };
+
+pub use database::to_database;
 
 use super::port::{self, ReservedPort};
 

@@ -14,12 +14,9 @@ struct Edge {
 
 async fn edge(sessions: u32) -> Edge {
     let url = postgres::server().admin_url();
-    let (front, rest) = url.split_once('@').expect("the URL names a user");
-    let (host, database) = rest.split_once('/').expect("the URL names a database");
-    let upstream = tokio::net::lookup_host(host).await.expect("a known host").next().expect("an address");
-    let proxy = Proxy::start(upstream);
-    let through = Settings::new(format!("{front}@{}/{database}", proxy.address()));
-    let through = Db::open(&Settings { sessions, ..through }).await.expect("the server is reached through the proxy");
+    let (proxy, through) = to_database(url);
+    let through = Settings { sessions, ..Settings::new(through) };
+    let through = Db::open(&through).await.expect("the server is reached through the proxy");
     let direct = Db::open(&Settings::new(url)).await.expect("the server is reached");
     Edge { proxy, through, direct }
 }
@@ -79,4 +76,14 @@ async fn a_begin_that_was_given_up_is_rolled_back_before_its_session_is_used_aga
     edge.proxy.release();
     assert_eq!(edge.commit(None).await, (true, true));
     assert_eq!(edge.proxy.counters().connections, 1, "it is the same session");
+}
+
+#[tokio::test]
+async fn a_session_that_was_left_clean_is_not_rolled_back() {
+    let edge = edge(1).await;
+    edge.proxy.on_statement("ROLLBACK", Action::CutBeforeForward, 1);
+    for _ in 0..3 {
+        assert_eq!(edge.commit(None).await, (true, true));
+    }
+    assert_eq!(edge.proxy.counters().triggered, 0, "each would be a warning in the server's log");
 }

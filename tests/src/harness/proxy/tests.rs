@@ -1,5 +1,4 @@
 //! The proxy between a client and a server that both speak in whole, known messages.
-#![expect(clippy::unwrap_used, reason = "a test has nothing better to do than fail")]
 
 use std::{io::ErrorKind, net::Ipv4Addr};
 

@@ -1,0 +1,286 @@
+//! One call on its way through steps 4 to 12, in a task of its own.
+//!
+//! It promises that a transaction is begun only in time, ends in commit or rollback whoever goes away meanwhile, and is
+//! tried again when the database asks for it. It refuses to know what an operation does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{Fault, Kind};
+use prost::Message as _;
+use proto::Request as _;
+use tokio::time::Instant;
+use tonic::Response;
+use tonic::metadata::MetadataValue;
+use uuid::Uuid;
+
+use crate::caller::Caller;
+use crate::cx::Cx;
+use crate::deadline::{self, in_time};
+use crate::dry_run;
+use crate::executor::Host;
+use crate::floor;
+use crate::gate::Pass;
+use crate::journal::{self, Outcome};
+use crate::operation::{Operation, Preparation, Service};
+use crate::outbox;
+use crate::replay::{self, Claim, ReplayKey};
+
+/// Attempts of one unit of work before CONTENTION.
+const ATTEMPTS_MAX: u32 = 8;
+/// How long an operation that reduces authority waits for its delivery (§4).
+const DELIVERY_WAIT: Duration = Duration::from_secs(2);
+/// Response metadata of an answer whose facts have not arrived everywhere yet (§4).
+const PROPAGATION: &str = "tandem-propagation";
+
+/// One admitted call, before it is parsed.
+pub(crate) struct Call<O: Operation> {
+    pub(crate) host: Arc<Host<O::Service>>,
+    pub(crate) caller: Caller,
+    pub(crate) body: O::Request,
+    pub(crate) deadline: Instant,
+}
+
+impl<O: Operation> Call<O> {
+    pub(crate) async fn serve(self) -> Result<Response<O::Response>, Fault> {
+        let (host, caller) = (Arc::clone(&self.host), self.caller.clone());
+        let mut journaled = Journaled { request_hash: None, dry: self.body.validate_only() };
+        let outcome = match self.parse(&mut journaled) {
+            Ok(unit) => unit.work().await,
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = &outcome {
+            host.record_refusal::<O>(&caller, &journaled, fault).await;
+        }
+        outcome
+    }
+
+    /// Steps 3, for named targets, and 4.
+    fn parse(self, journaled: &mut Journaled) -> Result<Unit<O>, Fault> {
+        let Self { host, caller, body, deadline } = self;
+        let method = host.contract.method(O::METHOD)?;
+        let bytes = body.encode_to_vec();
+        if bytes.len() > method.request_bytes_max {
+            return Err(Fault::exhausted("MESSAGE_TOO_LARGE", format!("the request has {} bytes", bytes.len()))
+                .with("limit", method.request_bytes_max));
+        }
+        let dry = journaled.dry;
+        let replay = match dry {
+            true => None,
+            false => ReplayKey::new(&host.keys, &caller, O::METHOD, body.request_id(), &bytes)?,
+        };
+        journaled.request_hash = replay.as_ref().map(|key| key.hash(&host.keys));
+        let operation = O::parse(body)?;
+        if let Some(target) = operation.named_target(&caller) {
+            let source = match &caller {
+                Caller::Anonymous { source } => source.to_string(),
+                Caller::Principal(principal) => principal.id.to_string(),
+                Caller::Peer(service) => service.clone(),
+            };
+            host.limiters.source_and_target.take(&format!("{}|{source}|{target}", O::METHOD))?;
+            host.limiters.target.take(&format!("{}|{target}", O::METHOD))?;
+        }
+        Ok(Unit { host, caller, operation, replay, dry, deadline })
+    }
+}
+
+/// What the journal needs to know of a call that was refused.
+pub(crate) struct Journaled {
+    pub(crate) request_hash: Option<[u8; 32]>,
+    pub(crate) dry: bool,
+}
+
+/// One call on its way through steps 5 to 12.
+struct Unit<O: Operation> {
+    host: Arc<Host<O::Service>>,
+    caller: Caller,
+    operation: O,
+    replay: Option<ReplayKey>,
+    dry: bool,
+    deadline: Instant,
+}
+
+/// What an attempt ended with.
+struct Done<O: Operation> {
+    response: O::Response,
+    told: Vec<Uuid>,
+    wait: bool,
+}
+
+impl<O: Operation> Unit<O> {
+    async fn work(self) -> Result<Response<O::Response>, Fault> {
+        let done = {
+            let _only_one = self.wait_for_the_first().await?;
+            let _pass = self.wait_at_the_gate().await?;
+            let permit = in_time(self.deadline, self.host.permits.acquire()).await?;
+            let _permit = permit.map_err(|_| Fault::unavailable("OVERLOADED", "the service is stopping"))?;
+            self.prepare_and_attempt().await?
+        };
+        let mut response = Response::new(done.response);
+        if !done.told.is_empty() {
+            self.host.wake_relays();
+            let until = deadline::answer_by(self.deadline).min(Instant::now() + DELIVERY_WAIT);
+            if done.wait && !outbox::delivered(&self.host.db, &self.host.outbox_delivered, &done.told, until).await {
+                response.metadata_mut().insert(PROPAGATION, MetadataValue::from_static("pending"));
+            }
+        }
+        Ok(response)
+    }
+
+    /// A duplicate waits here and not at the row that the first one has claimed, where it would hold a session.
+    async fn wait_for_the_first(&self) -> Result<Option<Pass<'_>>, Fault> {
+        let Some(replay) = &self.replay else { return Ok(None) };
+        let until = self.deadline.min(Instant::now() + replay::DUPLICATE_WAIT);
+        let entered = in_time(until, self.host.duplicates.enter(replay.gate_key(&self.host.keys))).await;
+        deadline::check(self.deadline)?;
+        entered.map_err(|_| replay::in_progress())?.map(Some)
+    }
+
+    async fn wait_at_the_gate(&self) -> Result<Option<Pass<'_>>, Fault> {
+        let Some(aggregate) = self.operation.gate() else { return Ok(None) };
+        in_time(self.deadline, self.host.aggregates.enter(aggregate.as_u128())).await?.map(Some)
+    }
+
+    async fn prepare_and_attempt(&self) -> Result<Done<O>, Fault> {
+        let reads = self.host.contract.method(O::METHOD)?.reads;
+        let prepared = self.prepare().await?;
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            match self.attempt(reads, prepared.as_ref()).await {
+                Err(fault) if fault.kind() == Kind::Busy && attempt < ATTEMPTS_MAX => {
+                    let pause = Duration::from_millis(5 << attempt.min(6)).mul_f64(rand::random::<f64>());
+                    if Instant::now() + pause >= self.deadline {
+                        return Err(contention(fault));
+                    }
+                    tokio::time::sleep(pause).await;
+                }
+                Err(fault) if fault.kind() == Kind::Busy => return Err(contention(fault)),
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Step 5, after the caller was found allowed on a read snapshot. `None` when there is a saved reply: a repeated
+    /// request is not prepared again, and is answered to those too who have lost what the first one rested on.
+    async fn prepare(&self) -> Result<Option<O::Prepared>, Fault> {
+        deadline::check(self.deadline)?;
+        let preparation = Preparation { host: &self.host, caller: &self.caller, deadline: self.deadline };
+        // A `()` has no size: there is nothing to prepare, and nothing to ask before.
+        if std::mem::size_of::<O::Prepared>() > 0 {
+            let tx = self.host.db.snapshot().await?;
+            let mut cx = Cx::new(tx, Arc::clone(&self.host), self.caller.clone(), O::METHOD);
+            let needed = self.to_be_prepared(&mut cx).await;
+            cx.tx.rollback().await;
+            if !needed? {
+                return Ok(None);
+            }
+        }
+        self.operation.prepare(&preparation).await.map(Some)
+    }
+
+    async fn to_be_prepared(&self, cx: &mut Cx<O::Service>) -> Result<bool, Fault> {
+        if let Some(principal) = self.caller.principal() {
+            floor::check(&mut cx.tx, principal).await?;
+        }
+        if let Some(key) = &self.replay
+            && key.saved(&mut cx.tx).await?.is_some()
+        {
+            return Ok(false);
+        }
+        O::Service::authorize(cx, O::PERMISSION, &self.operation.target()).await?;
+        Ok(true)
+    }
+
+    /// Steps 6 to 12.
+    async fn attempt(&self, reads: bool, prepared: Option<&O::Prepared>) -> Result<Done<O>, Fault> {
+        deadline::check(self.deadline)?;
+        let tx = if reads { self.host.db.snapshot().await? } else { self.host.db.write().await? };
+        let mut cx = Cx::new(tx, Arc::clone(&self.host), self.caller.clone(), O::METHOD);
+        match self.inside(&mut cx, prepared).await {
+            Ok(Inside::Replayed(reply)) => {
+                cx.tx.rollback().await;
+                let response = O::Response::decode(reply.as_slice())
+                    .map_err(|error| Fault::internal("a saved reply cannot be decoded").because(error))?;
+                Ok(Done { response, told: Vec::new(), wait: false })
+            }
+            Ok(Inside::Ran { response, told }) if self.dry => {
+                cx.tx.rollback().await;
+                drop(told);
+                if let Some(refusal) = cx.refusal {
+                    return Err(refusal);
+                }
+                let output = &self.host.contract.method(O::METHOD)?.output;
+                Ok(Done { response: dry_run::blank(&response, output, &cx.made)?, told: Vec::new(), wait: false })
+            }
+            Ok(Inside::Ran { response, told }) => {
+                let wait = cx.wait_for_delivery;
+                if let Err(late) = deadline::check(self.deadline) {
+                    cx.tx.rollback().await;
+                    return Err(late);
+                }
+                if reads {
+                    cx.tx.rollback().await;
+                } else {
+                    cx.tx.commit().await?;
+                }
+                if let Some(refusal) = cx.refusal {
+                    return Err(refusal);
+                }
+                Ok(Done { response, told, wait })
+            }
+            Err(fault) => {
+                cx.tx.rollback().await;
+                Err(fault)
+            }
+        }
+    }
+
+    /// Steps 7 to 11.
+    async fn inside(
+        &self,
+        cx: &mut Cx<O::Service>,
+        prepared: Option<&O::Prepared>,
+    ) -> Result<Inside<O::Response>, Fault> {
+        let keys = Arc::clone(&self.host.keys);
+        if let Some(principal) = self.caller.principal() {
+            floor::check(&mut cx.tx, principal).await?;
+        }
+        if let Some(key) = &self.replay
+            && let Claim::Saved(saved) = key.claim(&mut cx.tx, cx.now).await?
+        {
+            if saved.is_sealed() {
+                O::Service::authorize(cx, O::PERMISSION, &self.operation.target()).await?;
+            }
+            return Ok(Inside::Replayed(key.answer(&keys, saved, cx.now)?));
+        }
+        O::Service::authorize(cx, O::PERMISSION, &self.operation.target()).await?;
+        // Without it there was a saved reply a moment ago, which was swept since.
+        let prepared = prepared.ok_or_else(|| Fault::aborted("CONTENTION", "the saved reply has just expired"))?;
+        let reply = self.operation.run(cx, prepared).await?;
+        let response = O::present(reply);
+        let request_hash = self.replay.as_ref().map(|key| key.hash(&keys));
+        let facts = std::mem::take(&mut cx.facts);
+        journal::write(&mut cx.tx, &self.caller, cx.now, request_hash, &facts, Outcome::Succeeded).await?;
+        let outgoing = std::mem::take(&mut cx.outgoing);
+        let told = outbox::put(&mut cx.tx, &outgoing, cx.now).await?;
+        match &self.replay {
+            // Only successes are stored.
+            Some(key) if cx.refusal.is_some() => key.give_up(&mut cx.tx).await?,
+            Some(key) => key.save(&mut cx.tx, &keys, &response.encode_to_vec(), cx.secret_subject).await?,
+            None => {}
+        }
+        Ok(Inside::Ran { response, told })
+    }
+}
+
+enum Inside<R> {
+    Replayed(Vec<u8>),
+    Ran { response: R, told: Vec<Uuid> },
+}
+
+fn contention(fault: Fault) -> Fault {
+    Fault::aborted("CONTENTION", "others kept changing the same rows; repeat the request")
+        .retry_after(Duration::from_millis(200))
+        .because(fault)
+}
