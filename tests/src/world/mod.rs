@@ -63,7 +63,7 @@ pub struct World {
     pub edges: [Proxy; 3],
     operator: Mutex<Operator>,
     stop: CancellationToken,
-    _databases: [Database; 3],
+    databases: [Database; 3],
 }
 
 #[derive(Debug)]
@@ -90,6 +90,11 @@ impl World {
     /// A world of its own with these rates.
     pub async fn with_rates(kind: Kind, rates: Rates) -> Self {
         tokio::task::spawn_blocking(move || build(kind, rates)).await.expect("the world starts")
+    }
+
+    /// How to open the databases of identity, licensing and partner.
+    pub fn databases(&self) -> [&db::Settings; 3] {
+        self.databases.each_ref().map(Database::settings)
     }
 
     /// A channel to identity's public listener.
@@ -200,7 +205,7 @@ async fn assemble(kind: Kind, rates: Rates) -> (World, impl Future<Output = ()>)
     };
     let operator = Mutex::new(Operator::New(way_in.expect("a fresh world has no operator yet")));
     let world =
-        World { kind, clock, identity, licensing, partner, addresses, edges, operator, stop, _databases: databases };
+        World { kind, clock, identity, licensing, partner, addresses, edges, operator, stop, databases };
     (world, serving)
 }
 

@@ -15,6 +15,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use proto::identity::v1::session_service_client::SessionServiceClient;
 use proto::identity::v1::{GetMeRequest, GetMeResponse};
+use tokio::net::TcpSocket;
 use tonic::Request;
 use tonic::metadata::MetadataValue;
 use uuid::Uuid;
@@ -240,6 +241,27 @@ impl Heard {
         let words = self.words.lock().expect("nobody panics while listening");
         let waited = self.more.wait_timeout_while(words, limit, |words| !condition(words));
         waited.expect("nobody panics while listening").0.text.clone()
+    }
+}
+
+/// A loopback port that stays ours: a socket that is bound and never listens. A listener may still take it, because
+/// it sets `SO_REUSEADDR`; nobody is given it who asks for any port.
+pub(crate) struct Port(TcpSocket);
+
+impl Port {
+    pub(crate) fn reserve() -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket can be made");
+        socket.set_reuseaddr(true).expect("a socket can be shared");
+        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port is free");
+        Self(socket)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.0.local_addr().expect("a bound socket has an address")
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address())
     }
 }
 

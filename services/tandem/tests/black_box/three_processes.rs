@@ -1,33 +1,18 @@
 //! The three services as processes of their own on PostgreSQL, set up as the handbook says, word for word.
 
 use std::fs;
-use std::net::SocketAddr;
 use std::process::Command;
 
 use nix::sys::signal::Signal;
 use proto::common::v1::GetLimitsRequest;
 use proto::common::v1::limits_service_client::LimitsServiceClient;
 use testkit::database::{Database, Kind};
-use tokio::net::TcpSocket;
 
 use crate::program::{
-    Folder, PASSWORD, Server, authorized, block_on, command, get_me, handbook, program, programs, said,
+    Folder, PASSWORD, Port, Server, authorized, block_on, command, get_me, handbook, program, programs, said,
 };
 
 const SERVICES: [&str; 3] = ["identity", "licensing", "partner"];
-
-/// A loopback port that stays ours: a socket that is bound and never listens. A listener may still take it, because
-/// it sets `SO_REUSEADDR`; nobody is given it who asks for any port.
-struct Port(SocketAddr, #[expect(dead_code, reason = "it is held, not used")] TcpSocket);
-
-impl Port {
-    fn reserve() -> Self {
-        let socket = TcpSocket::new_v4().expect("a socket can be made");
-        socket.set_reuseaddr(true).expect("a socket can be shared");
-        socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port is free");
-        Self(socket.local_addr().expect("a bound socket has an address"), socket)
-    }
-}
 
 /// One installation: a folder, three databases, and the ports of three services.
 struct Site {
@@ -61,10 +46,12 @@ impl Site {
     fn start(&self, number: usize, line: &str) -> Server {
         let mut shell = self.shell(&format!("exec env {line}"));
         let [public, internal, management] = &self.ports[number];
-        shell.env("TANDEM_LISTEN", public.0.to_string()).env("TANDEM_INTERNAL_LISTEN", internal.0.to_string());
-        shell.env("TANDEM_MANAGEMENT_LISTEN", management.0.to_string()).env("TANDEM_LAME_DUCK_SECONDS", "0");
+        shell
+            .env("TANDEM_LISTEN", public.address().to_string())
+            .env("TANDEM_INTERNAL_LISTEN", internal.address().to_string());
+        shell.env("TANDEM_MANAGEMENT_LISTEN", management.address().to_string()).env("TANDEM_LAME_DUCK_SECONDS", "0");
         for (service, [_, internal, _]) in SERVICES.iter().zip(&self.ports) {
-            let address = format!("http://{}", internal.0);
+            let address = internal.url();
             shell.env(format!("TANDEM_{}_ADDRESS", service.to_uppercase()), address);
         }
         Server::start(&mut shell)
@@ -95,9 +82,12 @@ fn three_processes_are_set_up_as_the_handbook_says() {
     // In another order than they are written: none of them needs the others to start.
     let servers = [2, 1, 0].map(|number| site.start(number, lines[number]));
 
-    let [identity, licensing, partner] = site.ports.each_ref().map(|[public, ..]| format!("http://{}", public.0));
+    let [identity, licensing, partner] = site.ports.each_ref().map(|[public, ..]| public.url());
     site.folder.file("operator-password", PASSWORD);
-    let token = said(&mut site.shell(&format!("{} --identity {identity}", block("tandem token").trim_end())));
+    let token = said(&mut site.shell(&format!(
+        "{} --identity {identity}",
+        block("tandem token --user operator@platform.tandem.example --password-file operator-secret").trim_end()
+    )));
     assert_eq!(get_me(&identity, &token).sign_in_name, "operator@platform.tandem.example");
     for service in [licensing, partner] {
         let limits = block_on(async {

@@ -1,11 +1,10 @@
 //! The tools around the services: keys, migrations, tokens, and what each says when it cannot.
 
 use std::fs;
-use std::net::TcpListener;
 
 use testkit::database::{Database, Kind};
 
-use crate::program::{Folder, PASSWORD, block_on, command, program, refused, said, tandem, text};
+use crate::program::{Folder, PASSWORD, Port, block_on, command, program, refused, said, tandem, text};
 
 #[test]
 fn keys_are_made_once_and_kept_afterwards() {
@@ -39,8 +38,8 @@ fn a_migration_says_what_it_did_and_does_it_once() {
 
 #[test]
 fn a_database_that_cannot_be_reached_is_told_with_its_cause_and_without_its_password() {
-    let nobody = TcpListener::bind("127.0.0.1:0").expect("a port is free").local_addr().expect("it has an address");
-    let url = format!("postgres://tandem:hunter2@{nobody}/identity");
+    let nobody = Port::reserve();
+    let url = format!("postgres://tandem:hunter2@{}/identity", nobody.address());
     let told = refused(&mut tandem(["migrate", "--service", "identity", "--database-url", &url]), 1);
     assert!(told.contains("DATABASE_UNAVAILABLE") && told.contains("because: "), "{told}");
     assert!(!told.contains("hunter2"), "{told}");
@@ -48,9 +47,9 @@ fn a_database_that_cannot_be_reached_is_told_with_its_cause_and_without_its_pass
 
 #[test]
 fn a_token_that_cannot_be_had_is_refused_with_the_reason() {
-    let nobody = TcpListener::bind("127.0.0.1:0").expect("a port is free").local_addr().expect("it has an address");
+    let nobody = Port::reserve();
     let cases = [
-        (format!("http://{nobody}"), "identity does not answer at"),
+        (nobody.url(), "identity does not answer at"),
         ("http://identity.example:50051".to_owned(), "use an https URL"),
         ("https://identity.example:50051".to_owned(), "--tls-authority"),
         ("127.0.0.1:50051".to_owned(), "is not a URL"),
