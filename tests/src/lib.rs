@@ -1,5 +1,6 @@
 //! tests
 
+pub mod fleet;
 pub mod grpcurl;
 pub mod harness;
 pub mod readme;

@@ -63,10 +63,8 @@ async fn canaries_are_found_nowhere_and_a_planted_one_is() {
     let canary = || format!("Canary {} sings", Uuid::now_v7().simple());
     let [chosen, wrong, next] = [canary(), canary(), canary()];
 
-    let registration = proto::identity::v1::RegisterOrganizationRequest {
-        admin_password: chosen.clone(),
-        ..World::registration()
-    };
+    let registration =
+        proto::identity::v1::RegisterOrganizationRequest { admin_password: chosen.clone(), ..World::registration() };
     let mut registrations = RegistrationServiceClient::new(world.to_identity().await);
     let made = registrations.register_organization(registration.clone()).await.unwrap().into_inner();
     let poor = proto::identity::v1::RegisterOrganizationRequest { country: "??".to_owned(), ..registration };
@@ -76,8 +74,10 @@ async fn canaries_are_found_nowhere_and_a_planted_one_is() {
     errors.extend(visible(&world.try_sign_in(&name, &wrong).await.unwrap_err()));
     let first = world.sign_in(&name, &chosen).await;
     let mut sessions = SessionServiceClient::new(world.to_identity().await);
-    let change = |current: &str| ChangePasswordRequest { current_password: current.to_owned(), new_password: next.clone() };
-    errors.extend(visible(&sessions.change_password(authorized(&first.access_token, change(&wrong))).await.unwrap_err()));
+    let change =
+        |current: &str| ChangePasswordRequest { current_password: current.to_owned(), new_password: next.clone() };
+    errors
+        .extend(visible(&sessions.change_password(authorized(&first.access_token, change(&wrong))).await.unwrap_err()));
     let second = sessions.change_password(authorized(&first.access_token, change(&chosen))).await.unwrap();
     let second = second.into_inner().session.unwrap();
     let refresh = RefreshSessionRequest { refresh_token: second.refresh_token.clone() };

@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     /// Domain below which every organization gets its first one
     #[arg(long, env = "TANDEM_DOMAIN_SUFFIX", default_value = "tandem.example")]
     domain_suffix: String,
-    /// What to log, such as `info` or `info,service=debug`
+    /// What to log, such as `info` or `info,service=debug`; without it `warn` on a terminal, `info` otherwise
     #[arg(long, env = "TANDEM_LOG")]
     log: Option<String>,
     /// `auto`, `human` or `json`
@@ -82,7 +82,8 @@ impl Arguments {
             management_listen: address,
             // Nobody balances load over one process, and whoever pressed Ctrl-C waits for it.
             lame_duck_seconds: Some("0".to_owned()),
-            log: self.log.clone(),
+            // What a person at a terminal needs to read is in the banner.
+            log: self.log.clone().or_else(|| io::stderr().is_terminal().then(|| "warn".to_owned())),
             log_format: self.log_format.clone(),
             ..ProcessArgs::default()
         }

@@ -1,6 +1,7 @@
 //! Signing in from a shell.
 
 use std::env;
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
 use base::Secret;
@@ -27,7 +28,7 @@ pub(crate) struct Arguments {
     /// File with the password; without it the variable TANDEM_PASSWORD is taken, or else it is asked for
     #[arg(long)]
     password_file: Option<PathBuf>,
-    /// File with the new password: when the present one is temporary it is replaced by this one
+    /// File with the new password, which replaces a temporary one; without it the new one is asked for at a terminal
     #[arg(long)]
     new_password_file: Option<PathBuf>,
 }
@@ -39,12 +40,7 @@ impl Arguments {
         let mut identity = Identity::connect(&self.identity, self.tls_authority.as_deref()).await?;
         let mut session = identity.sign_in(&self.user, &password).await?;
         if session.must_change_password {
-            let new_password = new_password.ok_or_else(|| {
-                Failure::new(
-                    "PASSWORD_CHANGE_REQUIRED: the password is temporary: write one of 12 to 256 characters to a file \
-                     and name it with --new-password-file",
-                )
-            })?;
+            let new_password = new_password.map_or_else(choose, Ok)?;
             session = identity.change_password(&session, &password, &new_password).await?;
         }
         Ok(format!("{}\n", session.access_token))
@@ -60,4 +56,20 @@ impl Arguments {
             Err(env::VarError::NotUnicode(_)) => Err(Failure::new(format!("{PASSWORD} is not text"))),
         }
     }
+}
+
+/// Asks twice for a new password, because nobody sees what is typed.
+fn choose() -> Result<Secret<String>, Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::new(
+            "PASSWORD_CHANGE_REQUIRED: the password is temporary: write one of 12 to 256 characters to a file and name \
+             it with --new-password-file",
+        ));
+    }
+    let chosen = secrets::ask("The password is temporary. New password")?;
+    let again = secrets::ask("The new password once more")?;
+    if chosen.expose() == again.expose() {
+        return Ok(chosen);
+    }
+    Err(Failure::new("the new password was not typed twice in the same way; nothing was changed"))
 }

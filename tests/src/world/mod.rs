@@ -204,8 +204,7 @@ async fn assemble(kind: Kind, rates: Rates) -> (World, impl Future<Output = ()>)
         }
     };
     let operator = Mutex::new(Operator::New(way_in.expect("a fresh world has no operator yet")));
-    let world =
-        World { kind, clock, identity, licensing, partner, addresses, edges, operator, stop, databases };
+    let world = World { kind, clock, identity, licensing, partner, addresses, edges, operator, stop, databases };
     (world, serving)
 }
 

@@ -1,14 +1,14 @@
 //! What differs when a person sits at a terminal.
 
-use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::fs::{self, File};
+use std::io::{Read, Write as _};
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
 
 use nix::pty::{OpenptyResult, openpty};
 use nix::sys::signal::Signal;
 
-use crate::program::{Folder, PASSWORD, READY, Server, get_me, tandem, text};
+use crate::program::{Folder, PASSWORD, READY, Server, get_me, said, tandem, text};
 
 /// Both ends of a terminal: the person's and the program's.
 fn terminal() -> (File, OwnedFd) {
@@ -32,33 +32,60 @@ fn on_a_terminal_the_secret_is_shown_and_not_written() {
     let password_file = folder.file("password", PASSWORD);
     let mut token = tandem(["token", "--identity", &server.identity(), "--user", &server.banner("operator")]);
     token.args(["--new-password-file", text(&password_file)]).env("TANDEM_PASSWORD", secret);
-    let token = crate::program::said(&mut token);
+    let token = said(&mut token);
     assert_eq!(get_me(&server.identity(), &token).sign_in_name, server.banner("operator"));
     assert_eq!(server.stop(Signal::SIGINT).0.code(), Some(0));
 }
 
-#[test]
-fn a_password_that_is_typed_is_not_shown() {
-    let folder = Folder::new();
-    let server = Server::all_in_one(&folder.join("data"));
-    let (mut person, stdin) = terminal();
-    let (mut questions, stderr) = std::io::pipe().expect("a pipe can be made");
-    let mut token = tandem(["token", "--identity", &server.identity(), "--user", "nobody@nowhere.example"]);
-    let mut child = token.stdin(stdin).stdout(Stdio::null()).stderr(stderr).spawn().expect("the program starts");
-    // The command keeps a copy of what it gives to the child.
-    token.stdin(Stdio::null()).stderr(Stdio::null());
+/// Reads what a program asks until it has asked this.
+fn wait_for(questions: &mut impl Read, text: &str) {
+    let mut asked = Vec::new();
+    let mut byte = [0];
+    while !asked.ends_with(text.as_bytes()) {
+        let read = questions.read_exact(&mut byte);
+        read.unwrap_or_else(|_| panic!("it did not ask `{text}` but said {}", String::from_utf8_lossy(&asked)));
+        asked.extend(byte);
+    }
+}
 
-    let mut question = [0; 34];
-    questions.read_exact(&mut question).expect("it asks");
-    assert_eq!(String::from_utf8_lossy(&question), "Password of nobody@nowhere.example");
-    person.write_all(format!("{PASSWORD}\n").as_bytes()).expect("somebody reads");
-    let mut told = String::new();
-    questions.read_to_string(&mut told).expect("it speaks UTF-8");
-    assert!(told.contains("SIGN_IN_FAILED"), "{told}");
-    assert_eq!(child.wait().expect("a child can be waited for").code(), Some(1));
-
+/// What a terminal shows, once no program has it open any more.
+fn shown(mut person: File) -> String {
     let mut shown = Vec::new();
-    // Reading from a terminal ends with an error when nobody has it open any more.
+    // Reading ends with an error then.
     let _ = person.read_to_end(&mut shown);
-    assert_eq!(String::from_utf8_lossy(&shown), "\r\n", "only the end of the line is shown");
+    String::from_utf8_lossy(&shown).into_owned()
+}
+
+#[test]
+fn passwords_that_are_typed_are_not_shown() {
+    let folder = Folder::new();
+    let data = folder.join("data");
+    let server = Server::all_in_one(&data);
+    let secret = fs::read_to_string(data.join("operator-secret")).expect("the secret is there");
+    let (identity, operator) = (server.identity(), server.banner("operator"));
+    // The last answers are: the present password, the new one, and the new one again.
+    for (again, code) in [("plum violin drizzle grovel", 1), (PASSWORD, 0)] {
+        let (mut person, stdin) = terminal();
+        let (mut questions, stderr) = std::io::pipe().expect("a pipe can be made");
+        let mut token = tandem(["token", "--identity", &identity, "--user", &operator]);
+        token.stdin(stdin).stdout(Stdio::piped()).stderr(stderr);
+        let child = token.spawn().expect("the program starts");
+        // The command keeps a copy of what it gives to the child.
+        drop(token);
+        for (question, answer) in [
+            (format!("Password of {operator}: "), secret.trim_end()),
+            ("New password: ".to_owned(), PASSWORD),
+            ("once more: ".to_owned(), again),
+        ] {
+            wait_for(&mut questions, &question);
+            person.write_all(format!("{answer}\n").as_bytes()).expect("somebody reads");
+        }
+        let output = child.wait_with_output().expect("a child can be waited for");
+        assert_eq!(output.status.code(), Some(code));
+        if code == 0 {
+            let token = String::from_utf8(output.stdout).expect("a token is text");
+            assert_eq!(get_me(&identity, &token).sign_in_name, operator);
+        }
+        assert_eq!(shown(person), "\r\n\r\n\r\n", "only the ends of the lines are shown");
+    }
 }
