@@ -58,6 +58,7 @@ impl Fact {
 
     /// A field that changed. Never a secret, never a name, address or number of a person.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "call sites read better without borrows")]
     pub fn change(mut self, field: &str, before: impl ToString, after: impl ToString) -> Self {
         self.changes.push(Change { field: field.to_owned(), before: before.to_string(), after: after.to_string() });
         self
@@ -65,6 +66,7 @@ impl Fact {
 
     /// A person's name, sign-in name, e-mail or phone that changed: kept beside the entry, where purge deletes it.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "call sites read better without borrows")]
     pub fn personal(mut self, subject: Uuid, field: &str, before: impl ToString, after: impl ToString) -> Self {
         let change = Change { field: field.to_owned(), before: before.to_string(), after: after.to_string() };
         self.personal.push((subject, change));

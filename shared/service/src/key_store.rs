@@ -16,7 +16,7 @@ pub(crate) async fn remember(db: &Db, keys: &[Key], now: Timestamp) -> Result<()
     for key in keys {
         tx.sql("INSERT INTO verification_keys (kid, public_key, fetch_time) VALUES ($1, $2, $3)")
             .bind(&key.kid)
-            .bind(&key.public)
+            .bind(key.public)
             .bind(now)
             .execute()
             .await?;

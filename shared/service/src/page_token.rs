@@ -111,7 +111,6 @@ fn mac(keys: &ServiceKeys, scope: &[&[u8]], payload: &[u8]) -> [u8; MAC_BYTES] {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test has nothing better to do than fail")]
 mod tests {
     use super::*;
 

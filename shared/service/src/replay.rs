@@ -114,7 +114,7 @@ impl ReplayKey {
             .bind(&self.principal)
             .bind(self.method)
             .bind(self.request_id)
-            .bind(&self.digest)
+            .bind(self.digest)
             .bind(now)
             .execute()
             .await

@@ -44,7 +44,6 @@ fn aad(binding: &[&[u8]]) -> Aad<Vec<u8>> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test has nothing better to do than fail")]
 mod tests {
     use base::Kind;
 

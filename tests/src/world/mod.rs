@@ -209,7 +209,7 @@ async fn assemble(kind: Kind, rates: Rates) -> (World, impl Future<Output = ()>)
 }
 
 /// A process on this database that nobody calls and that calls nobody.
-fn process_config(database: Settings) -> ProcessConfig {
+pub fn process_config(database: Settings) -> ProcessConfig {
     let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
     let nobody = "http://127.0.0.1:1".to_owned();
     ProcessConfig {

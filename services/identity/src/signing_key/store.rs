@@ -34,7 +34,7 @@ pub async fn insert(tx: &mut Tx, key: &SigningKey, now: Timestamp) -> Result<(),
     )
     .bind(&key.kid)
     .bind(key.generation)
-    .bind(&key.public_key)
+    .bind(key.public_key)
     .bind(&key.sealed_key)
     .bind(key.activate_time)
     .bind(now)

@@ -103,7 +103,7 @@ pub async fn insert(tx: &mut Tx, workload: &Workload) -> Result<bool, Fault> {
         .bind(workload.organization)
         .bind(&workload.display_name)
         .bind(sort_key(&workload.display_name))
-        .bind(&workload.secret_digest)
+        .bind(workload.secret_digest)
         .bind(workload.secret_create_time)
         .bind(workload.auth_version)
         .bind(workload.version)

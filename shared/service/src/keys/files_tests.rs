@@ -1,5 +1,4 @@
 //! Key files as an operator meets them.
-#![expect(clippy::unwrap_used, reason = "a test has nothing better to do than fail")]
 
 use std::fs::Permissions;
 

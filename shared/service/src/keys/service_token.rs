@@ -63,7 +63,6 @@ impl ServiceKeys {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test has nothing better to do than fail")]
 mod tests {
     use aws_lc_rs::signature::Ed25519KeyPair;
     use serde_json::{Value, json};

@@ -234,7 +234,6 @@ fn time(seconds: i64) -> Option<Timestamp> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test has nothing better to do than fail")]
 mod tests {
     use super::*;
     use crate::keyset::tests::{ISSUER, claims_at};
