@@ -2,12 +2,7 @@
 //!
 //! The `.proto` files beside this crate are the documentation; `cargo doc` shows their comments on these types.
 
-#![expect(
-    clippy::all,
-    clippy::allow_attributes,
-    clippy::allow_attributes_without_reason,
-    reason = "generated code"
-)]
+#![expect(clippy::all, clippy::allow_attributes, clippy::allow_attributes_without_reason, reason = "generated code")]
 
 /// A request: those that change something can be repeated safely and tried dry (AIP-155, AIP-163).
 pub trait Request {

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use prost::Message as _;
 use proto::common::v1::audit_entry::Outcome;
 use proto::common::v1::audit_service_client::AuditServiceClient;
 use proto::common::v1::{AuditEntry, ListAuditEntriesRequest};
@@ -10,7 +11,6 @@ use proto::identity::v1 as pb;
 use proto::identity::v1::registration_service_client::RegistrationServiceClient;
 use proto::identity::v1::workload_service_client::WorkloadServiceClient;
 use proto::identity::v1::workload_service_server::WorkloadService as _;
-use prost::Message as _;
 use rstest::rstest;
 use testkit::database::{Database, Kind};
 use tests::harness::proxy::Action;
@@ -217,9 +217,7 @@ async fn a_repeated_request_is_not_prepared_again(#[values(Kind::Sqlite, Kind::P
 
 #[rstest]
 #[tokio::test]
-async fn a_refusal_that_was_committed_is_not_replayed_as_a_success(
-    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
-) {
+async fn a_refusal_that_was_committed_is_not_replayed_as_a_success(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
     let database = Database::migrated(kind, &shelf::migrations()).await;
     let db = database.open().await;
     let (host, book) = (shelf::host(db.clone(), 8, None), shelf::build(&db).await);
@@ -419,8 +417,8 @@ async fn every_call_that_changes_or_fails_has_one_entry_and_no_other_has_any(
     let (mut client, token) = (workloads(world).await, registered.session.access_token.clone());
     let beginning = [
         ("SignedIn", Outcome::Succeeded, ""),
-        ("UserCreated", Outcome::Succeeded, ""),
         ("OrganizationRegistered", Outcome::Succeeded, ""),
+        ("UserCreated", Outcome::Succeeded, ""),
     ];
     assert_eq!(told(&entries(world, &token).await), beginning);
 

@@ -65,8 +65,9 @@ async fn every_method_is_served_where_it_belongs_and_nowhere_else(#[values(Kind:
         let home: BTreeSet<SocketAddr> = places(world, &method).into_iter().collect();
         for addresses in &world.addresses {
             for address in [addresses.public, addresses.internal] {
-                let code =
-                    call_empty(address, &method.path, Request::new(())).await.map_or_else(|status| status.code(), |()| Code::Ok);
+                let code = call_empty(address, &method.path, Request::new(()))
+                    .await
+                    .map_or_else(|status| status.code(), |()| Code::Ok);
                 // The key set is the one thing that the services read of each other without a token.
                 let keys = method.path.ends_with("/GetJwks") && address == world.addresses[0].internal;
                 let served = home.contains(&address) || keys;

@@ -344,7 +344,8 @@ impl Noted {
         let server = Server::builder().add_service(LicensingInternalServiceServer::new(Notebook(notes)));
         let serving = JoinSet::from_iter([server.serve_with_incoming(listener)]);
         let keys = ServiceKeys::random(&["shelves"]).remove("shelves").unwrap();
-        let peer = Peer::new("licensing", &format!("http://{}", port.address()), keys.into(), Clock::new()).unwrap();
+        let peer =
+            Peer::new("licensing", &format!("http://{}", port.address()), None, keys.into(), Clock::new()).unwrap();
         Self { peer, timeouts, _port: port, _serving: serving }
     }
 

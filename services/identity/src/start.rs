@@ -88,8 +88,10 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> Result<(), Fault> {
     let mut background = JoinSet::new();
-    let licensing = Peer::new("licensing", &config.peers.licensing, Arc::clone(&host.keys), host.clock.clone())?;
-    let partner = Peer::new("partner", &config.peers.partner, Arc::clone(&host.keys), host.clock.clone())?;
+    let peers = &config.peers;
+    let peer =
+        |name, address: &str| Peer::new(name, address, peers.tls.as_ref(), Arc::clone(&host.keys), host.clock.clone());
+    let (licensing, partner) = (peer("licensing", &peers.licensing)?, peer("partner", &peers.partner)?);
     background.spawn(outbox::relay(Arc::clone(&host), "licensing", stop.clone(), move |parcels| {
         let peer = licensing.clone();
         async move { clients::tell_licensing(&peer, &parcels).await }

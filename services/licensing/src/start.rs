@@ -40,7 +40,13 @@ pub async fn open(config: &ProcessConfig, keys: ServiceKeys, clock: Clock) -> Re
     db.check_durability().await?;
     db.check_schema(&migrations()).await?;
     db.sample_clock(&clock).await?;
-    let identity = Peer::new("identity", &config.peers.identity, Arc::new(keys.clone()), clock.clone())?;
+    let identity = Peer::new(
+        "identity",
+        &config.peers.identity,
+        config.peers.tls.as_ref(),
+        Arc::new(keys.clone()),
+        clock.clone(),
+    )?;
     let host = Host::new(Parts {
         db,
         clock,

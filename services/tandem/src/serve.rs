@@ -137,7 +137,7 @@ impl AllInOne {
         ];
         let [identity, licensing, partner] =
             bounds.each_ref().map(|bound| format!("http://{}", bound.addresses().internal));
-        let peers = Peers { identity, licensing, partner };
+        let peers = Peers { identity, licensing, partner, tls: None };
         for config in &mut self.configs {
             config.peers = peers.clone();
         }

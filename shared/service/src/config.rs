@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::peer::PeerTls;
 use crate::process::Addresses;
 use crate::rate::Rates;
 use crate::serve::{Tls, Transport};
@@ -60,6 +61,9 @@ pub struct ProcessArgs {
     /// Authorities of client certificates, PEM: when given, clients must have one
     #[arg(long, env = "TANDEM_TLS_CLIENT_AUTHORITY")]
     pub tls_client_authority: Option<String>,
+    /// Authorities of the other services' certificates, PEM, for `https` addresses
+    #[arg(long, env = "TANDEM_TLS_AUTHORITY")]
+    pub tls_authority: Option<String>,
     /// Seconds between NOT_SERVING and the first GOAWAY
     #[arg(long, env = "TANDEM_LAME_DUCK_SECONDS")]
     pub lame_duck_seconds: Option<String>,
@@ -108,12 +112,14 @@ pub struct Peers {
     pub licensing: String,
     /// Of partner.
     pub partner: String,
+    /// How they are called where an address is `https`.
+    pub tls: Option<PeerTls>,
 }
 
 impl Default for Peers {
     fn default() -> Self {
         let local = |port: u16| format!("http://127.0.0.1:{port}");
-        Self { identity: local(50061), licensing: local(50062), partner: local(50063) }
+        Self { identity: local(50061), licensing: local(50062), partner: local(50063), tls: None }
     }
 }
 
@@ -189,6 +195,10 @@ impl ProcessArgs {
             identity: self.identity_address.clone().unwrap_or(known.identity),
             licensing: self.licensing_address.clone().unwrap_or(known.licensing),
             partner: self.partner_address.clone().unwrap_or(known.partner),
+            tls: self.tls_authority.as_ref().map(|authority| PeerTls {
+                authority: authority.into(),
+                identity: self.tls_certificate.as_ref().zip(self.tls_key.as_ref()).map(|(c, k)| (c.into(), k.into())),
+            }),
         };
         let defaults = Transport::default();
         let tls = match (&self.tls_certificate, &self.tls_key) {

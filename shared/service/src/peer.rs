@@ -1,17 +1,45 @@
 //! Calls to another service's internal listener: a lazy channel, a service token for each call, a deadline.
 
+use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Clock, Fault};
 use tonic::metadata::MetadataValue;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Request, Status};
 
 use crate::keys::ServiceKeys;
 
 /// The longest one attempt may take. Retries live in the saga runner and the relay alone.
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How a service proves itself to this one, and this one to it, when they are called over TLS.
+#[derive(Clone, Debug)]
+pub struct PeerTls {
+    /// The authorities of the other services' certificates, PEM.
+    pub authority: PathBuf,
+    /// This service's certificate chain and private key, PEM, for listeners that ask their clients for one.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+impl PeerTls {
+    /// Reads the files. They are read at the start only: a service that calls with a renewed certificate is restarted.
+    fn config(&self) -> Result<ClientTlsConfig, Fault> {
+        let read = |path: &PathBuf| {
+            fs::read(path).map_err(|error| {
+                let message = format!("{} cannot be read", path.display());
+                Fault::precondition("CERTIFICATE_UNREADABLE", message).because(error)
+            })
+        };
+        let config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(&self.authority)?));
+        match &self.identity {
+            Some((certificate, key)) => Ok(config.identity(Identity::from_pem(read(certificate)?, read(key)?))),
+            None => Ok(config),
+        }
+    }
+}
 
 /// Another service, as this one calls it.
 #[derive(Clone, Debug)]
@@ -24,16 +52,32 @@ pub struct Peer {
 
 impl Peer {
     /// A peer at an address such as `http://127.0.0.1:50061`. Nothing is connected before the first call.
-    pub fn new(name: &'static str, address: &str, keys: Arc<ServiceKeys>, clock: Clock) -> Result<Self, Fault> {
+    ///
+    /// # Errors
+    /// `ADDRESS_MALFORMED`, `TLS_AUTHORITY_MISSING` for an `https` address without one, `CERTIFICATE_UNREADABLE`.
+    pub fn new(
+        name: &'static str,
+        address: &str,
+        tls: Option<&PeerTls>,
+        keys: Arc<ServiceKeys>,
+        clock: Clock,
+    ) -> Result<Self, Fault> {
+        let malformed = || Fault::invalid("ADDRESS_MALFORMED", format!("the address of {name} is not a URL"));
         let endpoint = Endpoint::from_shared(address.to_owned())
-            .map_err(|error| {
-                Fault::invalid("ADDRESS_MALFORMED", format!("the address of {name} is not a URL")).because(error)
-            })?
+            .map_err(|error| malformed().because(error))?
             .connect_timeout(ATTEMPT_TIMEOUT)
             .tcp_nodelay(true)
             .http2_keep_alive_interval(Duration::from_secs(10))
             .keep_alive_timeout(Duration::from_secs(5))
             .keep_alive_while_idle(true);
+        let endpoint = match (address.starts_with("https:"), tls) {
+            (false, _) => endpoint,
+            (true, Some(tls)) => endpoint.tls_config(tls.config()?).map_err(|error| malformed().because(error))?,
+            (true, None) => {
+                let message = format!("{name} is called over TLS: TANDEM_TLS_AUTHORITY has to name its authority");
+                return Err(Fault::precondition("TLS_AUTHORITY_MISSING", message));
+            }
+        };
         Ok(Self { name, channel: endpoint.connect_lazy(), keys, clock })
     }
 

@@ -167,7 +167,7 @@ async fn assemble(kind: Kind, rates: Rates) -> (World, impl Future<Output = ()>)
     let addresses = bound.each_ref().map(Bound::addresses);
     let edges = addresses.each_ref().map(|addresses| Proxy::start(addresses.internal));
     let [to_identity, to_licensing, to_partner] = edges.each_ref().map(|edge| format!("http://{}", edge.address()));
-    let peers = Peers { identity: to_identity, licensing: to_licensing, partner: to_partner };
+    let peers = Peers { identity: to_identity, licensing: to_licensing, partner: to_partner, tls: None };
     let config = |database: &Database| ProcessConfig {
         addresses: anywhere.clone(),
         peers: peers.clone(),
@@ -216,7 +216,7 @@ pub fn process_config(database: Settings) -> ProcessConfig {
         database,
         addresses: Addresses { public: nowhere, internal: nowhere, management: None },
         keys_dir: PathBuf::new(),
-        peers: Peers { identity: nobody.clone(), licensing: nobody.clone(), partner: nobody },
+        peers: Peers { identity: nobody.clone(), licensing: nobody.clone(), partner: nobody, tls: None },
         issuer: "tandem".to_owned(),
         concurrency: 256,
         transport: Transport::default(),

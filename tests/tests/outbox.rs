@@ -1,0 +1,126 @@
+//! Facts on their way from identity to the services that hold copies of them (R-09, R-22, AS-09).
+
+use std::time::Duration;
+
+use db::Db;
+use proto::common::v1::GetLimitsRequest;
+use proto::common::v1::limits_service_client::LimitsServiceClient;
+use proto::identity::v1 as pb;
+use proto::identity::v1::identity_fact::Fact;
+use proto::identity::v1::session_service_client::SessionServiceClient;
+use proto::identity::v1::{IdentityFact, PrincipalFloor};
+use proto::licensing::v1::ApplyIdentityFactsRequest;
+use proto::licensing::v1::licensing_internal_service_client::LicensingInternalServiceClient;
+use rstest::rstest;
+use testkit::database::Kind;
+use tests::harness::proxy::Mode;
+use tests::world::{Refused, World, authorized, connect, dump};
+use tokio::time::{Instant, timeout};
+use tonic::metadata::MetadataMap;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+use uuid::Uuid;
+
+const PROPAGATION: &str = "tandem-propagation";
+
+async fn limits(channel: Channel, token: &str) -> Result<(), Status> {
+    LimitsServiceClient::new(channel).get_limits(authorized(token, GetLimitsRequest {})).await.map(drop)
+}
+
+async fn sign_out_everywhere(world: &World, token: &str, time: Option<Duration>) -> MetadataMap {
+    let mut request = authorized(token, pb::SignOutRequest { all_sessions: true });
+    time.into_iter().for_each(|time| request.set_timeout(time));
+    let answer = SessionServiceClient::new(world.to_identity().await).sign_out(request).await;
+    answer.expect("the sign-out is committed").metadata().clone()
+}
+
+/// Asks until it is refused for the token.
+async fn refused(channel: impl AsyncFn() -> Channel, token: &str) -> Status {
+    let refused = async {
+        loop {
+            if let Err(status) = limits(channel().await, token).await {
+                return status;
+            }
+        }
+    };
+    timeout(Duration::from_secs(20), refused).await.expect("the fact arrives")
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_fact_that_cannot_be_delivered_is_kept_and_the_answer_says_so(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let world = World::start(kind).await;
+    let token = world.register().await.session.access_token;
+    limits(world.to_partner().await, &token).await.unwrap();
+    let [_, _, to_partner] = &world.edges;
+    to_partner.set(Mode::Cut).await;
+
+    let asked = Instant::now();
+    let answer = sign_out_everywhere(&world, &token, None).await;
+    assert_eq!(answer.get(PROPAGATION).unwrap(), "pending");
+    assert!(asked.elapsed() >= Duration::from_secs(2), "it waited for the delivery");
+    assert_eq!(refused(|| world.to_licensing(), &token).await.code(), Code::Unauthenticated);
+    limits(world.to_partner().await, &token).await.expect("partner does not know yet");
+    assert_eq!(dump(&world.identity.db).await.rows("outbox").len(), 1, "what is for partner is kept");
+
+    to_partner.set(Mode::Pass).await;
+    // As if half a minute had passed: the longest that an attempt is put off.
+    world.clock.advance(Duration::from_secs(31));
+    assert_eq!(refused(|| world.to_partner(), &token).await.code(), Code::Unauthenticated);
+    let empty = async { while !dump(&world.identity.db).await.rows("outbox").is_empty() {} };
+    timeout(Duration::from_secs(20), empty).await.expect("what was delivered is deleted");
+}
+
+#[rstest]
+#[tokio::test]
+async fn the_answer_comes_in_time_even_when_the_facts_do_not(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let world = World::start(kind).await;
+    let token = world.register().await.session.access_token;
+    world.edges[2].set(Mode::BlackHole).await;
+    let answer = sign_out_everywhere(&world, &token, Some(Duration::from_secs(1))).await;
+    assert_eq!(answer.get(PROPAGATION).unwrap(), "pending");
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_answer_after_the_delivery_says_nothing_of_it(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let world = World::shared(kind).await;
+    let token = world.register().await.session.access_token;
+    let answer = sign_out_everywhere(world, &token, None).await;
+    assert_eq!(answer.get(PROPAGATION), None);
+    for channel in [world.to_licensing().await, world.to_partner().await] {
+        let refused = Refused::by(limits(channel, &token).await);
+        assert_eq!(refused, (Code::Unauthenticated, "UNAUTHENTICATED".to_owned()));
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_fact_told_twice_or_late_changes_nothing(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let world = World::shared(kind).await;
+    let principal = Uuid::now_v7();
+    for (told, held) in [(&[5][..], 5), (&[5], 5), (&[3], 5), (&[7, 6, 7], 7), (&[1, 7], 7)] {
+        let facts = told.iter().map(|version| IdentityFact {
+            version: *version,
+            fact: Some(Fact::PrincipalFloor(PrincipalFloor {
+                principal_id: principal.to_string(),
+                auth_version: *version,
+            })),
+        });
+        let request = ApplyIdentityFactsRequest { facts: facts.collect() };
+        let token = world.identity.keys.issue_service_token("licensing", &world.clock);
+        let mut client = LicensingInternalServiceClient::new(connect(world.addresses[1].internal).await);
+        client.apply_identity_facts(authorized(&token, request)).await.unwrap();
+        assert_eq!(floor(&world.licensing.db, principal).await, held, "{told:?}");
+    }
+}
+
+async fn floor(db: &Db, principal: Uuid) -> i64 {
+    let mut tx = db.snapshot().await.unwrap();
+    let floor = tx.sql("SELECT auth_version FROM principal_floors WHERE principal_id = $1").bind(principal);
+    let floor = floor.one().await.unwrap();
+    tx.rollback().await;
+    floor
+}
