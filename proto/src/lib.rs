@@ -32,7 +32,7 @@ pub mod identity {
     }
 }
 
-/// Catalogue, subscriptions, seats.
+/// Catalog, subscriptions, seats.
 pub mod licensing {
     /// Version 1.
     pub mod v1 {

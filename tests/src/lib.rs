@@ -5,4 +5,5 @@ pub mod grpcurl;
 pub mod harness;
 pub mod readme;
 pub mod shelf;
+pub mod tidy;
 pub mod world;

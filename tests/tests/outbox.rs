@@ -1,4 +1,5 @@
 //! Facts on their way from identity to the services that hold copies of them (R-09, R-22, AS-09).
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where something is missing")]
 
 use std::time::Duration;
 

@@ -1,40 +1,29 @@
 //! The traps that a service built like this one falls into, each provoked on purpose (R-02, R-33, R-36, S-24).
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where something is missing")]
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use base::{Clock, Timestamp};
+use base::Timestamp;
 use db::{Db, Settings};
 use proto::identity::v1 as pb;
 use proto::identity::v1::session_service_server::SessionService as _;
 use proto::identity::v1::workload_service_client::WorkloadServiceClient;
 use proto::identity::v1::workload_service_server::{WorkloadService as _, WorkloadServiceServer};
-use proto::licensing::v1::licensing_internal_service_client::LicensingInternalServiceClient;
-use proto::licensing::v1::licensing_internal_service_server::{
-    LicensingInternalService, LicensingInternalServiceServer,
-};
-use proto::licensing::v1::{ApplyIdentityFactsRequest, ApplyIdentityFactsResponse};
 use rstest::rstest;
-use service::keys::ServiceKeys;
-use service::peer::{ATTEMPT_TIMEOUT, Peer};
 use testkit::database::{Database, Kind};
 use tests::harness::port::ReservedPort;
 use tests::harness::proxy::{Action, Proxy, to_database};
 use tests::shelf;
-use tests::world::{Alone, Dump, Refused, World, authorized, connect, dump};
-use tokio::sync::mpsc;
+use tests::world::{Alone, Dump, Refused, World, authorized, connect, dump, soon};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
-use tonic::{Code, Request, Response, Status};
-use uuid::Uuid;
+use tonic::{Code, Status};
 
 /// How every transaction that may write begins on PostgreSQL.
 const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
-
-async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(10), future).await.unwrap_or_else(|_| panic!("not soon: {what}"))
-}
 
 /// A task that will never be polled again when this returns.
 async fn give_up<T: std::fmt::Debug>(task: JoinHandle<T>) {
@@ -150,16 +139,6 @@ async fn a_dropped_snapshot_shows_the_past_to_nobody_else(#[values(Kind::Sqlite,
     assert_eq!(Notes::read(&notes.db).await, ["new"]);
 }
 
-/// A request to identity that writes.
-fn creation() -> pb::CreateWorkloadRequest {
-    pb::CreateWorkloadRequest {
-        display_name: "nightly import".to_owned(),
-        roles: vec![pb::Role::AdminAgent.into()],
-        request_id: Uuid::now_v7().to_string(),
-        validate_only: false,
-    }
-}
-
 fn create(alone: &Alone, token: &str, request: pb::CreateWorkloadRequest) -> JoinHandle<Result<(), Status>> {
     let (api, request) = (alone.api.clone(), authorized(token, request));
     tokio::spawn(async move { api.create_workload(request).await.map(drop) })
@@ -184,7 +163,7 @@ async fn a_caller_who_goes_away_leaves_a_whole_unit_of_work(#[values(BEGIN_WRITE
     assert_eq!(traces(&dump(&alone.direct).await), NOTHING);
     let proxy = alone.proxy();
     proxy.on_statement(at, Action::HoldAnswer, 1);
-    let request = creation();
+    let request = World::workload("import");
     let call = create(&alone, &token, request.clone());
     soon("the statement is under way", proxy.wait_triggered(1)).await;
     give_up(call).await;
@@ -200,7 +179,7 @@ async fn a_caller_who_goes_away_leaves_a_whole_unit_of_work(#[values(BEGIN_WRITE
 }
 
 #[tokio::test]
-async fn a_call_cancelled_over_the_wire_leaves_a_whole_unit_of_work() {
+async fn a_call_canceled_over_the_wire_leaves_a_whole_unit_of_work() {
     let alone = Alone::start(Kind::Postgres, 4).await;
     let token = alone.admin().await;
     let port = ReservedPort::reserve();
@@ -211,7 +190,7 @@ async fn a_call_cancelled_over_the_wire_leaves_a_whole_unit_of_work() {
 
     let proxy = alone.proxy();
     proxy.on_statement(BEGIN_WRITE, Action::HoldAnswer, 1);
-    let request = creation();
+    let request = World::workload("import");
     let (mut caller, first) = (client.clone(), authorized(&token, request.clone()));
     let call = tokio::spawn(async move { caller.create_workload(first).await.map(drop) });
     soon("BEGIN is under way", proxy.wait_triggered(1)).await;
@@ -228,7 +207,7 @@ async fn a_deadline_that_passes_in_the_middle_leaves_nothing_but_the_failure() {
     let token = alone.admin().await;
     let proxy = alone.proxy();
     proxy.on_statement("INSERT INTO workloads", Action::HoldAnswer, 1);
-    let mut request = authorized(&token, creation());
+    let mut request = authorized(&token, World::workload("import"));
     request.set_timeout(Duration::from_secs(1));
     let call = tokio::spawn({
         let api = alone.api.clone();
@@ -269,7 +248,7 @@ async fn ending_a_session_waits_for_the_write_that_rests_on_it() {
     let token = alone.admin().await;
     let proxy = alone.proxy();
     proxy.on_statement("INSERT INTO workloads", Action::HoldAnswer, 1);
-    let write = create(&alone, &token, creation());
+    let write = create(&alone, &token, World::workload("import"));
     soon("the write was found allowed", proxy.wait_triggered(1)).await;
     let (api, request) = (alone.api.clone(), authorized(&token, pb::SignOutRequest::default()));
     let removal = tokio::spawn(async move { api.sign_out(request).await.map(drop) });
@@ -278,7 +257,7 @@ async fn ending_a_session_waits_for_the_write_that_rests_on_it() {
     proxy.release();
     soon("the write", write).await.unwrap().unwrap();
     soon("the removal", removal).await.unwrap().unwrap();
-    let late = alone.api.create_workload(authorized(&token, creation())).await;
+    let late = alone.api.create_workload(authorized(&token, World::workload("import"))).await;
     assert_eq!(Refused::by(late).0, Code::Unauthenticated);
 }
 
@@ -296,7 +275,7 @@ async fn thirty_two_callers_at_one_row_leave_the_neighbor_alone() {
     holder.sql("UPDATE shelves SET books = books WHERE shelf_id = $1").bind(hot).execute().await.unwrap();
     let mut callers = JoinSet::new();
     for _ in 0..32 {
-        let host = std::sync::Arc::clone(&host);
+        let host = Arc::clone(&host);
         callers.spawn(async move { shelf::add(&host, shelf::request(hot)).await });
     }
     soon("they want the row", async { while shelf::waiting_for_a_row(&outside).await < 2 {} }).await;
@@ -311,116 +290,24 @@ async fn thirty_two_callers_at_one_row_leave_the_neighbor_alone() {
     assert_eq!(shelf::books(&outside, hot).await, 32);
 }
 
-// Deadlines that travel
-
-/// A peer that notes the deadline of each call.
-struct Notebook(mpsc::UnboundedSender<Option<String>>);
-
-#[tonic::async_trait]
-impl LicensingInternalService for Notebook {
-    async fn apply_identity_facts(
-        &self,
-        request: Request<ApplyIdentityFactsRequest>,
-    ) -> Result<Response<ApplyIdentityFactsResponse>, Status> {
-        let timeout = request.metadata().get("grpc-timeout").map(|value| value.to_str().unwrap().to_owned());
-        self.0.send(timeout).unwrap();
-        Ok(Response::new(ApplyIdentityFactsResponse {}))
-    }
-}
-
-/// A peer that is served, how it is called, and the deadlines that reach it.
-struct Noted {
-    peer: Peer,
-    timeouts: mpsc::UnboundedReceiver<Option<String>>,
-    _port: ReservedPort,
-    _serving: JoinSet<Result<(), tonic::transport::Error>>,
-}
-
-impl Noted {
-    fn start() -> Self {
-        let port = ReservedPort::reserve();
-        let (notes, timeouts) = mpsc::unbounded_channel();
-        let listener = TcpListenerStream::new(port.listen().unwrap());
-        let server = Server::builder().add_service(LicensingInternalServiceServer::new(Notebook(notes)));
-        let serving = JoinSet::from_iter([server.serve_with_incoming(listener)]);
-        let keys = ServiceKeys::random(&["shelves"]).remove("shelves").unwrap();
-        let peer =
-            Peer::new("licensing", &format!("http://{}", port.address()), None, keys.into(), Clock::new()).unwrap();
-        Self { peer, timeouts, _port: port, _serving: serving }
-    }
-
-    async fn timeout(&mut self) -> Duration {
-        let text = self.timeouts.recv().await.unwrap().expect("the call has a deadline");
-        let (digits, unit) = text.split_at(text.len() - 1);
-        let number = digits.parse().unwrap();
-        match unit {
-            "S" => Duration::from_secs(number),
-            "m" => Duration::from_millis(number),
-            "u" => Duration::from_micros(number),
-            "n" => Duration::from_nanos(number),
-            _ => panic!("{text}"),
+#[tokio::test]
+async fn a_unit_of_work_that_waited_too_long_for_a_row_is_run_again() {
+    let database = Database::migrated(Kind::Postgres, &shelf::migrations()).await;
+    let (db, outside) = (database.open().await, database.open().await);
+    let (host, book) = (shelf::host(db, 256, None), shelf::build(&outside).await);
+    let mut holder = outside.write().await.unwrap();
+    holder.sql("UPDATE shelves SET books = books WHERE shelf_id = $1").bind(book).execute().await.unwrap();
+    let caller = Arc::clone(&host);
+    let call = tokio::spawn(async move { shelf::add(&caller, shelf::request(book)).await });
+    // The database gives the first attempt up after two seconds.
+    let again = async {
+        while host.service.ran.load(Ordering::Relaxed) < 2 {
+            shelf::waiting_for_a_row(&outside).await;
         }
-    }
-}
-
-#[tokio::test]
-async fn a_peer_is_told_what_is_left_and_never_more_than_one_attempt() {
-    let mut noted = Noted::start();
-    let mut client = LicensingInternalServiceClient::new(noted.peer.channel());
-    for (left, told) in [(Duration::from_millis(100), Duration::from_millis(100)), (Duration::MAX, ATTEMPT_TIMEOUT)] {
-        let request = noted.peer.request(ApplyIdentityFactsRequest::default(), left).unwrap();
-        client.apply_identity_facts(request).await.unwrap();
-        assert_eq!(noted.timeout().await, told);
-    }
-}
-
-#[tokio::test]
-async fn what_is_left_of_a_call_is_what_the_next_service_gets() {
-    let mut noted = Noted::start();
-    let database = Database::migrated(Kind::Sqlite, &shelf::migrations()).await;
-    let db = database.open().await;
-    let (host, book) = (shelf::host(db.clone(), 1, Some(noted.peer.clone())), shelf::build(&db).await);
-    let mut request = shelf::request(book);
-    request.set_timeout(Duration::from_millis(1_000));
-    shelf::add(&host, request).await.unwrap();
-    let told = noted.timeout().await;
-    // One hop costs ten milliseconds, so that our own answer is in time.
-    assert!(told > Duration::ZERO && told <= Duration::from_millis(990), "{told:?}");
-}
-
-#[rstest]
-#[tokio::test]
-async fn no_work_begins_in_the_database_after_the_deadline(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
-    let database = Database::migrated(kind, &shelf::migrations()).await;
-    let db = database.open().await;
-    let (host, book) = (shelf::host(db.clone(), 1, None), shelf::build(&db).await);
-    // The first call cannot be prepared before its deadline has passed.
-    host.service.may_prepare.forget_permits(usize::MAX);
-    let mut request = shelf::request(book);
-    request.set_timeout(Duration::from_millis(50));
-    let late = shelf::add(&host, request).await;
-    assert_eq!(Refused::by(late), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED".to_owned()));
-    host.service.may_prepare.add_permits(2);
-    // There is one permit, so this call begins when the first has ended.
-    assert_eq!(soon("the next call", shelf::add(&host, shelf::request(book))).await.unwrap(), 1);
-    assert_eq!(host.service.ran.load(Ordering::Relaxed), 1);
-}
-
-#[rstest]
-#[case("5x")]
-#[case("5")]
-#[case("-1S")]
-#[case("123456789S")]
-#[case("")]
-#[tokio::test]
-async fn a_deadline_that_cannot_be_read_is_refused(#[case] timeout: &str) {
-    let world = World::shared(Kind::Sqlite).await;
-    let registered = world.register().await;
-    let mut request = authorized(&registered.session.access_token, pb::ListWorkloadsRequest::default());
-    request.metadata_mut().insert("grpc-timeout", timeout.parse().unwrap());
-    let mut client = WorkloadServiceClient::new(world.to_identity().await);
-    let refused = Refused::by(client.list_workloads(request).await);
-    assert_eq!((refused.0, refused.1.as_str()), (Code::InvalidArgument, "TIMEOUT_MALFORMED"));
+    };
+    soon("the second attempt", again).await;
+    holder.rollback().await;
+    assert_eq!(soon("the answer", call).await.unwrap().unwrap(), 1);
 }
 
 // What is silently different between the databases

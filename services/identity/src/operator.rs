@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use base::{Fault, Id, Secret};
+use base::{Fault, Secret};
 use db::Tx;
 use service::Host;
 use service::keys::temporary_secret;
@@ -42,7 +42,7 @@ pub async fn ensure_first(host: &Host<Identity>) -> Result<Option<WayIn>, Fault>
     let sign_in_name = SignInName::compose(&LocalName::parse("operator").map_err(malformed)?, &domain);
     let now = host.clock.now();
     let platform = Organization {
-        id: Id::random(),
+        id: host.new_id(),
         kind: Kind::Platform,
         name: "Platform".to_owned(),
         country: Country::parse("US").map_err(malformed)?,
@@ -54,7 +54,7 @@ pub async fn ensure_first(host: &Host<Identity>) -> Result<Option<WayIn>, Fault>
     };
     let (secret, credential) = new_secret(host);
     let operator = User {
-        id: Id::random(),
+        id: host.new_id(),
         organization: platform.id,
         sign_in_name: sign_in_name.text().to_owned(),
         sign_in_key: sign_in_name.key().to_owned(),

@@ -40,7 +40,7 @@ impl<T> Id<T> {
         self.uuid
     }
 
-    /// The same UUID naming another noun, for ids that are one by definition (a customer is an organization).
+    /// The same UUID naming another noun, for ids that are one by definition (a member is a user).
     pub const fn cast<U>(self) -> Id<U> {
         Id::from_uuid(self.uuid)
     }

@@ -14,7 +14,7 @@ impl Db {
         let mut tx = self.snapshot().await?;
         let settings: Vec<(String, String)> = tx
             .sql_for(
-                "SELECT name, value FROM pragma_compile_options AS settings (name, value) WHERE 1 = 0",
+                "SELECT 'none' AS name, 'needed' AS value WHERE 1 = 0",
                 "SELECT name, setting FROM pg_settings
                  WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')
                  UNION ALL SELECT 'recovery', CASE WHEN pg_is_in_recovery() THEN 'off' ELSE 'on' END",

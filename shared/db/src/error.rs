@@ -45,7 +45,7 @@ fn kind(error: &Error) -> Kind {
             Some("53100" | "13") => Kind::Exhausted,
             // SQLite: SQLITE_BUSY and its snapshot and recovery variants.
             Some("5" | "261" | "517") => Kind::Busy,
-            // PostgreSQL: read-only transaction (a standby), cancelled statement, shutdown, out of connections.
+            // PostgreSQL: read-only transaction (a standby), canceled statement, shutdown, out of connections.
             Some("25006" | "25P03" | "57014" | "57P01" | "57P02" | "57P03" | "57P05" | "53300") => Kind::Unavailable,
             Some(code) if code.len() == 5 && code.starts_with("08") => Kind::Unavailable,
             _ => Kind::Internal,

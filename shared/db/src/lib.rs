@@ -26,9 +26,9 @@ mod check;
 mod connect;
 mod error;
 mod migrate;
-mod page;
 mod row;
 mod statement;
+mod text;
 mod tx;
 mod value;
 
@@ -37,5 +37,6 @@ pub use connect::{Db, Dialect, LOCK_TIMEOUT, Settings};
 pub use migrate::Migration;
 pub use row::{Column, Record, Row};
 pub use statement::Statement;
+pub use text::Text;
 pub use tx::Tx;
 pub use value::{Param, Value};

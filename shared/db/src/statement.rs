@@ -1,7 +1,5 @@
 //! One statement: text, parameters, and the ways to run it.
 
-use std::borrow::Cow;
-
 use base::{Fault, Seek};
 use sqlx::postgres::{PgArguments, Postgres};
 use sqlx::query::Query;
@@ -11,8 +9,8 @@ use time::OffsetDateTime;
 
 use crate::connect::Dialect;
 use crate::error;
-use crate::page;
 use crate::row::{Record, Row};
+use crate::text::Text;
 use crate::tx::{Session, Tx};
 use crate::value::{Param, Value, json_list};
 
@@ -21,17 +19,18 @@ use crate::value::{Param, Value, json_list};
 #[must_use = "a statement does nothing until it is run"]
 pub struct Statement<'t> {
     tx: &'t mut Tx,
-    text: Cow<'static, str>,
+    text: Text,
     values: Vec<Value>,
 }
 
 impl<'t> Statement<'t> {
     pub(crate) fn new(tx: &'t mut Tx, text: &'static str) -> Self {
-        Self { tx, text: Cow::Borrowed(text), values: Vec::new() }
+        Self { tx, text: Text::new(text), values: Vec::new() }
     }
 
     /// Binds the next parameter: the first call is `$1`.
     pub fn bind(mut self, value: impl Param) -> Self {
+        self.text.bind();
         self.values.push(value.value());
         self
     }
@@ -39,9 +38,8 @@ impl<'t> Statement<'t> {
     /// Joins a static fragment when there is something to filter by. `$?` in it is that value.
     pub fn when(mut self, filter: Option<impl Param>, fragment: &'static str) -> Self {
         if let Some(value) = filter {
+            self.text.join_bound(fragment);
             self.values.push(value.value());
-            let text = format!("{} {}", self.text, fragment.replace("$?", &format!("${}", self.values.len())));
-            self.text = Cow::Owned(text);
         }
         self
     }
@@ -49,7 +47,7 @@ impl<'t> Statement<'t> {
     /// Joins a static fragment without a parameter when `wanted`.
     pub fn when_set(mut self, wanted: bool, fragment: &'static str) -> Self {
         if wanted {
-            self.text = Cow::Owned(format!("{} {fragment}", self.text));
+            self.text.join(fragment);
         }
         self
     }
@@ -57,20 +55,19 @@ impl<'t> Statement<'t> {
     /// Ends the statement with a keyset condition, an order and `limit + 1`. The text must already have a WHERE.
     /// Cut the rows with [`base::Page::cut`].
     pub fn page(mut self, seek: &Seek, limit: usize, key: &'static str, id: &'static str) -> Self {
-        let (text, keyset) = page::suffix(seek, key, id, self.values.len());
-        if let Some(keyset) = keyset {
+        self.text.page(seek, key, id);
+        if let Seek::After(keyset) | Seek::Before(keyset) = seek {
             self.values.push(keyset.key.as_str().value());
             self.values.push(keyset.id.value());
         }
         self.values.push(Value::Int(Some(i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1)));
-        self.text = Cow::Owned(format!("{} {text}", self.text));
         self
     }
 
     /// Locks the rows it reads against every other writer (PostgreSQL; SQLite's single writer does it).
     pub fn for_update(mut self) -> Self {
         if self.tx.dialect() == Dialect::Postgres && self.tx.writable {
-            self.text = Cow::Owned(format!("{} FOR UPDATE", self.text));
+            self.text.join("FOR UPDATE");
         }
         self
     }
@@ -78,7 +75,7 @@ impl<'t> Statement<'t> {
     /// Holds the rows it reads as they are until the transaction ends. In a read-only transaction the snapshot does.
     pub fn for_share(mut self) -> Self {
         if self.tx.dialect() == Dialect::Postgres && self.tx.writable {
-            self.text = Cow::Owned(format!("{} FOR SHARE", self.text));
+            self.text.join("FOR SHARE");
         }
         self
     }
@@ -87,7 +84,7 @@ impl<'t> Statement<'t> {
     pub async fn execute(self) -> Result<u64, Fault> {
         self.check()?;
         let Self { tx, text, values } = self;
-        let text = AssertSqlSafe(text).into_sql_str();
+        let text = AssertSqlSafe(text.into_inner()).into_sql_str();
         let affected = match &mut tx.session {
             Session::SqliteWriter(writer) => {
                 sqlite(text, values).execute(&mut writer.connection).await.map(|done| done.rows_affected())
@@ -117,14 +114,14 @@ impl<'t> Statement<'t> {
 
     /// Runs it and reads the row, which must be there.
     pub async fn one<R: Record>(self) -> Result<R, Fault> {
-        let missing = Fault::internal(format!("no row where one is certain: {}", self.text));
+        let missing = Fault::internal(format!("no row where one is certain: {}", self.text.as_str()));
         self.optional().await?.ok_or(missing)
     }
 
     async fn rows(self) -> Result<Vec<Row>, Fault> {
         self.check()?;
         let Self { tx, text, values } = self;
-        let text = AssertSqlSafe(text).into_sql_str();
+        let text = AssertSqlSafe(text.into_inner()).into_sql_str();
         let rows = match &mut tx.session {
             Session::SqliteWriter(writer) => sqlite(text, values)
                 .fetch_all(&mut writer.connection)
@@ -150,25 +147,8 @@ impl<'t> Statement<'t> {
         if self.tx.broken {
             return Err(Fault::internal("a transaction was used after one of its statements had failed"));
         }
-        let wanted = highest_placeholder(&self.text);
-        if wanted != self.values.len() {
-            return Err(Fault::internal(format!(
-                "{} values for {wanted} parameters: {}",
-                self.values.len(),
-                self.text
-            )));
-        }
-        Ok(())
+        self.text.check()
     }
-}
-
-/// The largest `n` of all `$n` in the text. Our texts have no string literals with a dollar sign.
-fn highest_placeholder(text: &str) -> usize {
-    text.split('$')
-        .skip(1)
-        .filter_map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok())
-        .max()
-        .unwrap_or(0)
 }
 
 fn sqlite<'q>(text: sqlx::SqlStr, values: Vec<Value>) -> Query<'q, Sqlite, SqliteArguments> {
@@ -206,15 +186,4 @@ fn postgres<'q>(text: sqlx::SqlStr, values: Vec<Value>) -> Query<'q, Postgres, P
         };
     }
     query
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn placeholders_are_counted_by_their_highest_number() {
-        assert_eq!(highest_placeholder("SELECT $1 WHERE $2 = $1 AND x = $10"), 10);
-        assert_eq!(highest_placeholder("SELECT 1"), 0);
-    }
 }

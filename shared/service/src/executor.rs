@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use base::{Clock, Fault};
+use base::{Clock, Fault, Id};
 use db::Db;
 use tokio::sync::{Notify, Semaphore};
 use tonic::{Request, Response, Status};
@@ -140,6 +140,11 @@ impl<S: Service> Host<S> {
         if let Err(fault) = written.await {
             tracing::warn!(method = O::METHOD, %fault, "a refusal could not be journaled");
         }
+    }
+
+    /// A new id for what is made outside of any request; requests ask [`Cx::new_id`](crate::Cx::new_id).
+    pub fn new_id<T>(&self) -> Id<T> {
+        Id::random()
     }
 
     /// Wakes whoever delivers facts.

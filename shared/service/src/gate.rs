@@ -91,7 +91,6 @@ impl Drop for Place<'_> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test has nothing better to do than fail")]
 mod tests {
     use std::future::Future;
     use std::pin::{Pin, pin};

@@ -163,7 +163,7 @@ impl Bound {
     }
 }
 
-/// Runs a program until it ends or is asked to (SIGTERM, SIGINT); then `stop` is cancelled and its end awaited. The
+/// Runs a program until it ends or is asked to (SIGTERM, SIGINT); then `stop` is canceled and its end awaited. The
 /// exit code is 0 after an end without a fault, 2 when the configuration is wrong, which is told whole on standard
 /// error, and 1 after a fault, which is logged.
 pub fn run<const N: usize, F: Future<Output = Result<(), Fault>>>(

@@ -201,14 +201,14 @@ mod tests {
 
     #[test]
     fn every_kind_of_refusal_has_its_detail() {
-        let precondition = status("test.example", &Fault::precondition("SEATS_MISSING", "buy seats first"));
+        let precondition = status("test.example", &Fault::precondition("SHELF_FULL", "take a book off first"));
         let failure = precondition.get_details_precondition_failure().expect("a PreconditionFailure");
-        assert_eq!(failure.violations[0].r#type, "SEATS_MISSING");
+        assert_eq!(failure.violations[0].r#type, "SHELF_FULL");
         let quota = status("test.example", &Fault::exhausted("RATE_LIMITED", "slow down"));
         assert_eq!(quota.get_details_quota_failure().expect("a QuotaFailure").violations[0].quota_id, "RATE_LIMITED");
-        let missing = status("test.example", &Fault::not_found("customer", "17"));
+        let missing = status("test.example", &Fault::not_found("book", "17"));
         let resource = missing.get_details_resource_info().expect("a ResourceInfo");
-        assert_eq!((resource.resource_type.as_str(), resource.resource_name.as_str()), ("customer", "17"));
+        assert_eq!((resource.resource_type.as_str(), resource.resource_name.as_str()), ("book", "17"));
     }
 
     #[test]

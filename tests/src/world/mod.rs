@@ -2,7 +2,7 @@
 //!
 //! It runs on a thread of its own, so that tests of any runtime can share it. [`World::shared`] is for tests that bring
 //! their own organizations; [`World::start`] for those that move the clock or break something.
-#![expect(clippy::expect_used, reason = "a test without its world has nothing better to do than fail")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test without its world has nothing better to do than fail")]
 
 mod alone;
 mod dump;
@@ -116,6 +116,17 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         self.stop.cancel();
+    }
+}
+
+/// Waits for what has to come.
+///
+/// # Panics
+/// When it does not come, so that nobody waits for it for ever.
+pub async fn soon<T>(what: &str, coming: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(Duration::from_secs(15), coming).await {
+        Ok(come) => come,
+        Err(_) => panic!("not soon: {what}"),
     }
 }
 

@@ -76,6 +76,16 @@ impl World {
         }
     }
 
+    /// A valid request for a workload.
+    pub fn workload(name: &str) -> pb::CreateWorkloadRequest {
+        pb::CreateWorkloadRequest {
+            display_name: name.to_owned(),
+            roles: vec![pb::Role::AdminAgent.into()],
+            request_id: Uuid::now_v7().to_string(),
+            validate_only: false,
+        }
+    }
+
     /// Registers an organization and signs its admin in.
     pub async fn register(&self) -> Registered {
         let request = Self::registration();

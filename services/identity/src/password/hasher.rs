@@ -13,8 +13,9 @@ use argon2::{
     Algorithm, Argon2, KeyId, Params, ParamsBuilder, PasswordHash, PasswordHasher, PasswordVerifier, Version,
     password_hash::{Error, Result as HashResult},
 };
-use aws_lc_rs::{hmac, rand};
+use aws_lc_rs::hmac;
 use base::{Fault, Secret};
+use service::keys::random_bytes;
 use tokio::sync::Semaphore;
 use tokio::task;
 
@@ -64,8 +65,7 @@ impl Hasher {
     /// `OVERLOADED` at once when the queue is full.
     pub async fn hash(&self, password: &Secret<String>) -> Result<String, Fault> {
         let password = password.clone();
-        let mut salt = [0; SALT_BYTES];
-        rand::fill(&mut salt).map_err(|_| Fault::internal("the system gave no random bytes for a salt"))?;
+        let salt = random_bytes::<SALT_BYTES>();
         self.compute(move |pepper| pepper.hash(&password, &salt)).await
     }
 

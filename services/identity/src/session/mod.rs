@@ -5,6 +5,7 @@
 
 pub mod ops;
 pub mod store;
+mod token;
 mod wire;
 
 pub(crate) use ops::raise_floor;
@@ -12,13 +13,10 @@ pub(crate) use wire::{role, role_number};
 
 use std::time::Duration;
 
-use base::{Fault, Id, Secret, Timestamp};
-use service::Cx;
+use base::{Id, Secret, Timestamp};
 use service::keys::sha256;
-use service::token::{ACCESS_TOKEN_LIFE, Claims, PrincipalKind};
+use service::token::ACCESS_TOKEN_LIFE;
 
-use crate::Identity;
-use crate::organization::Organization;
 use crate::user::User;
 
 /// How long a session can be refreshed.
@@ -62,34 +60,6 @@ impl Session {
     pub fn is_open(&self, now: Timestamp) -> bool {
         self.open && now < self.expire_time
     }
-}
-
-/// Signs an access token for the session.
-pub(crate) fn sign(
-    cx: &Cx<Identity>,
-    session: &Session,
-    user: &User,
-    organization: &Organization,
-) -> Result<(Secret<String>, Timestamp), Fault> {
-    let now = cx.now();
-    let expires_at = session.expire_time.min(now + ACCESS_TOKEN_LIFE);
-    let claims = Claims {
-        subject: user.id.uuid(),
-        kind: PrincipalKind::User,
-        organization: organization.id.uuid(),
-        organization_kind: organization.kind.as_str().to_owned(),
-        cloud: organization.cloud.as_str().to_owned(),
-        roles: user.roles.iter().map(|role| role.as_str().to_owned()).collect(),
-        auth_version: user.auth_version,
-        auth_time: session.auth_time,
-        session: Some(session.id.uuid()),
-        must_change_password: session.must_change_password,
-        on_behalf_of: None,
-        issued_at: now,
-        expires_at,
-        token_id: Id::<Claims>::random().uuid(),
-    };
-    Ok((cx.service().sign(&claims)?, expires_at))
 }
 
 /// What the database keeps of a refresh token.

@@ -5,7 +5,8 @@ use proto::identity::v1::{IdentityFact, PrincipalFloor, identity_fact};
 use service::token::PrincipalKind;
 use service::{Caller, Cx, Fact, Operation, Preparation, Principal};
 
-use super::{Opened, Session, digest, sign, store};
+use super::token::sign;
+use super::{Opened, Session, digest, store};
 use crate::organization::{self, Organization};
 use crate::password::{Chosen, normalized_attempt, temporary_digest};
 use crate::policy::{Permission, Target};

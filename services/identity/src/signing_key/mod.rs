@@ -4,16 +4,15 @@
 //! service can verify every live token (two keys during rotation). Private keys are sealed under the service key.
 
 pub mod ops;
+mod rotation;
 pub mod store;
+
+pub use rotation::{load, rotate};
 
 use std::time::Duration;
 
-use base::{Fault, Timestamp};
-use service::Host;
-use service::seal;
-use service::token::{ACCESS_TOKEN_LIFE, Key, Signer};
-
-use crate::Identity;
+use base::Timestamp;
+use service::token::{ACCESS_TOKEN_LIFE, Key};
 
 /// How long a key signs.
 pub const KEY_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -21,8 +20,6 @@ pub const KEY_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const PUBLISH_LEAD: Duration = Duration::from_secs(10 * 60);
 /// How long a key stays published after its successor signs.
 pub const RETIREMENT: Duration = Duration::from_secs(ACCESS_TOKEN_LIFE.as_secs() + 60);
-
-const SEAL_LABEL: &str = "access token signing key";
 
 /// A key pair, the private half sealed.
 #[derive(Clone, Debug)]
@@ -65,38 +62,6 @@ pub fn plan(keys: &[SigningKey], now: Timestamp) -> Plan {
 /// The key that signs now: the newest that is active.
 pub fn active(keys: &[SigningKey], now: Timestamp) -> Option<&SigningKey> {
     keys.iter().rev().find(|key| key.activate_time <= now)
-}
-
-/// Makes and deletes what is due, then lets the process sign and verify with what there is.
-pub async fn rotate(host: &Host<Identity>) -> Result<(), Fault> {
-    let now = host.clock.now();
-    let mut tx = host.db.write().await?;
-    let due = plan(&store::all(&mut tx).await?, now);
-    if let Some((generation, activate_time)) = due.make {
-        let (signer, pkcs8, public_key) = Signer::generate();
-        let kid = signer.key().kid.clone();
-        let sealed_key = seal::seal(&host.keys, SEAL_LABEL, &[kid.as_bytes()], pkcs8.expose());
-        store::insert(&mut tx, &SigningKey { kid, generation, public_key, sealed_key, activate_time }, now).await?;
-    }
-    for kid in &due.delete {
-        store::delete(&mut tx, kid).await?;
-    }
-    tx.commit().await?;
-    load(host).await
-}
-
-/// Reads the keys and hands them to the process.
-pub async fn load(host: &Host<Identity>) -> Result<(), Fault> {
-    let mut tx = host.db.snapshot().await?;
-    let keys = store::all(&mut tx).await;
-    tx.rollback().await;
-    let keys = keys?;
-    let now = host.clock.now();
-    let active = active(&keys, now).ok_or_else(|| Fault::internal("there is no key to sign access tokens with"))?;
-    let pkcs8 = seal::open(&host.keys, SEAL_LABEL, &[active.kid.as_bytes()], &active.sealed_key)?;
-    host.service.sign_with(Signer::from_pkcs8(&active.kid, &pkcs8)?);
-    host.key_set.replace(verifying(&keys));
-    Ok(())
 }
 
 /// The public halves.

@@ -15,7 +15,7 @@ pub enum Role {
     GlobalAdmin,
     /// Users of its organization, and of customers under delegated admin.
     UserManagementAdmin,
-    /// Catalogue and journal.
+    /// Catalog and journal.
     BillingAdmin,
     /// Customers, orders, relationships.
     AdminAgent,

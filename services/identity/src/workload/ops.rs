@@ -253,7 +253,7 @@ impl Operation for IssueToken {
                 .map(|user| OnBehalfOf { user: user.id.uuid(), auth_version: user.auth_version }),
             issued_at: now,
             expires_at,
-            token_id: Id::<Claims>::random().uuid(),
+            token_id: cx.new_id::<Claims>().uuid(),
         };
         cx.erase_sealed_replies(workload.id.uuid()).await?;
         let mut fact =

@@ -58,10 +58,10 @@ pub(crate) async fn keep<C, F>(
             Some(_ended) = open.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => match Guests::admit(&guests, peer.ip()) {
-                    Ok(seat) => {
+                    Ok(place) => {
                         let served = connection(stream, peer, leaving.clone());
                         open.spawn(async move {
-                            let _seat = seat;
+                            let _place = place;
                             served.await;
                         });
                     }
@@ -95,13 +95,13 @@ struct Guests {
 }
 
 /// One place inside; given back when dropped.
-struct Seat {
+struct Place {
     guests: Arc<Guests>,
     from: IpAddr,
 }
 
 impl Guests {
-    fn admit(guests: &Arc<Self>, address: IpAddr) -> Result<Seat, &'static str> {
+    fn admit(guests: &Arc<Self>, address: IpAddr) -> Result<Place, &'static str> {
         let from = network(address);
         let mut inside = guests.inside.lock().unwrap_or_else(PoisonError::into_inner);
         if inside.values().sum::<usize>() >= guests.limits.total {
@@ -113,11 +113,11 @@ impl Guests {
         }
         inside.insert(from, same + 1);
         gauge!("connections_open").increment(1);
-        Ok(Seat { guests: Arc::clone(guests), from })
+        Ok(Place { guests: Arc::clone(guests), from })
     }
 }
 
-impl Drop for Seat {
+impl Drop for Place {
     fn drop(&mut self) {
         let mut inside = self.guests.inside.lock().unwrap_or_else(PoisonError::into_inner);
         match inside.get_mut(&self.from) {
@@ -145,27 +145,27 @@ mod tests {
     }
 
     #[test]
-    fn one_address_cannot_take_every_seat() {
+    fn one_address_cannot_take_every_place() {
         let guests = guests(3, 2);
         let (first, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
-        let seat = Guests::admit(&guests, first).expect("a seat");
-        let _second = Guests::admit(&guests, first).expect("a seat");
+        let place = Guests::admit(&guests, first).expect("a place");
+        let _second = Guests::admit(&guests, first).expect("a place");
         assert_eq!(Guests::admit(&guests, first).err(), Some("address"));
-        let _third = Guests::admit(&guests, other).expect("a seat");
+        let _third = Guests::admit(&guests, other).expect("a place");
         assert_eq!(Guests::admit(&guests, other).err(), Some("total"));
-        drop(seat);
-        assert!(Guests::admit(&guests, other).is_ok(), "a seat given back is free");
+        drop(place);
+        assert!(Guests::admit(&guests, other).is_ok(), "a place given back is free");
     }
 
     #[test]
     fn one_network_of_ipv6_is_one_address_and_zero_is_no_limit() {
         let one = guests(9, 1);
-        let _seat = Guests::admit(&one, "2001:db8::1".parse().expect("an address")).expect("a seat");
+        let _place = Guests::admit(&one, "2001:db8::1".parse().expect("an address")).expect("a place");
         assert!(Guests::admit(&one, "2001:db8::2".parse().expect("an address")).is_err());
         assert!(Guests::admit(&one, "2001:db8:0:1::1".parse().expect("an address")).is_ok());
 
         let unlimited = guests(9, 0);
-        let seats: Vec<_> = (0..9).map(|_| Guests::admit(&unlimited, IpAddr::from([127, 0, 0, 1]))).collect();
-        assert!(seats.iter().all(Result::is_ok));
+        let places: Vec<_> = (0..9).map(|_| Guests::admit(&unlimited, IpAddr::from([127, 0, 0, 1]))).collect();
+        assert!(places.iter().all(Result::is_ok));
     }
 }
