@@ -12,6 +12,7 @@ use base::{Clock, Fault, Kind};
 use db::Db;
 use prost::Message as _;
 use proto::Request as _;
+use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 use tonic::metadata::MetadataValue;
@@ -29,14 +30,16 @@ use crate::journal::{self, Fact, Outcome};
 use crate::key_store;
 use crate::keys::ServiceKeys;
 use crate::keyset::{KeySet, Rejected};
-use crate::operation::{Operation, Preparation, Service};
+use crate::operation::{Operation, Preparation, Service, Work};
 use crate::outbox;
 use crate::rate::{Limiters, Rates};
-use crate::replay::{self, Claim, ReplayKey};
+use crate::replay::{self, Answer, Claim, ReplayKey};
 use crate::status::status;
 
 /// Attempts of one unit of work before CONTENTION.
 const ATTEMPTS_MAX: u32 = 8;
+/// How long an answer waits for what its operation began.
+const FOLLOW_WAIT: Duration = Duration::from_secs(2);
 /// Response metadata of an answer whose facts have not arrived everywhere yet (§4).
 const PROPAGATION: &str = "tandem-propagation";
 
@@ -56,6 +59,8 @@ pub struct Host<S: Service> {
     pub(crate) contract: Contract,
     pub(crate) outbox_news: Notify,
     pub(crate) outbox_delivered: Notify,
+    begun: Notify,
+    continued: Notify,
     pub(crate) limiters: Limiters,
     permits: Arc<Semaphore>,
 }
@@ -91,6 +96,8 @@ impl<S: Service> Host<S> {
             contract: Contract::decode(proto::CONTRACT)?,
             outbox_news: Notify::new(),
             outbox_delivered: Notify::new(),
+            begun: Notify::new(),
+            continued: Notify::new(),
             limiters: Limiters::new(parts.rates),
             permits: Arc::new(Semaphore::new(parts.concurrency)),
         }))
@@ -102,7 +109,7 @@ impl<S: Service> Host<S> {
         request: Request<O::Request>,
     ) -> Result<Response<O::Response>, Status> {
         let outcome = self.execute::<O>(request).await;
-        let reason = outcome.as_ref().map_or_else(Fault::reason, |_| "OK");
+        let reason = outcome.as_ref().map_or_else(|fault| fault.reason().to_owned(), |_| "OK".to_owned());
         metrics::counter!("operations_total", "service" => S::NAME, "method" => O::METHOD, "reason" => reason)
             .increment(1);
         outcome.map_err(|fault| status(S::DOMAIN, &fault))
@@ -210,9 +217,64 @@ impl<S: Service> Host<S> {
         }
     }
 
+    /// Wakes whoever works on what operations began.
+    pub fn wake_followers(&self) {
+        self.begun.notify_waiters();
+    }
+
+    /// Resolves when an operation began something that goes on after its commit.
+    pub fn begun(&self) -> Notified<'_> {
+        self.begun.notified()
+    }
+
+    /// Tells those who wait that something that goes on has moved.
+    pub fn moved(&self) {
+        self.continued.notify_waiters();
+    }
+
     /// Wakes whoever delivers facts.
     pub fn wake_relays(&self) {
         self.outbox_news.notify_waiters();
+    }
+
+    /// Runs work of the service's own in one transaction, with journal and outbox like a call's. It is done again when
+    /// the database asks for it.
+    ///
+    /// # Errors
+    /// What the work refuses, or CONTENTION.
+    pub async fn transact<W: Work<Service = S>>(self: &Arc<Self>, work: &W) -> Result<W::Done, Fault> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            match self.transact_once(work).await {
+                Err(fault) if fault.kind() == Kind::Busy && attempt < ATTEMPTS_MAX => {
+                    tokio::time::sleep(Duration::from_millis(5 << attempt.min(6)).mul_f64(rand::random::<f64>())).await;
+                }
+                Err(fault) if fault.kind() == Kind::Busy => return Err(contention(fault)),
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn transact_once<W: Work<Service = S>>(self: &Arc<Self>, work: &W) -> Result<W::Done, Fault> {
+        let caller = work.caller();
+        let mut cx = Cx::new(self.db.write().await?, Arc::clone(self), caller.clone(), "");
+        let done = match work.run(&mut cx).await {
+            Ok(done) => done,
+            Err(fault) => {
+                cx.tx.rollback().await;
+                return Err(fault);
+            }
+        };
+        let facts = std::mem::take(&mut cx.facts);
+        journal::write(&mut cx.tx, &caller, cx.now, None, &facts, Outcome::Succeeded).await?;
+        let outgoing = std::mem::take(&mut cx.outgoing);
+        let told = outbox::put(&mut cx.tx, &outgoing, cx.now).await?;
+        cx.tx.commit().await?;
+        if !told.is_empty() {
+            self.wake_relays();
+        }
+        Ok(done)
     }
 
     /// Deletes what is due: old replies, spent buckets.
@@ -296,6 +358,7 @@ struct Done<O: Operation> {
     response: O::Response,
     told: Vec<Uuid>,
     wait: bool,
+    continuation: Option<Uuid>,
 }
 
 impl<O: Operation> Unit<O> {
@@ -305,6 +368,10 @@ impl<O: Operation> Unit<O> {
             .map_err(|_| Fault::deadline())?
             .map_err(|_| Fault::unavailable("OVERLOADED", "the service is stopping"))?;
         let done = self.prepare_and_attempt().await?;
+        let done = match done.continuation {
+            Some(id) => Done { response: self.follow(id).await?, ..done },
+            None => done,
+        };
         let mut response = Response::new(done.response);
         if !done.told.is_empty() {
             self.host.wake_relays();
@@ -313,6 +380,29 @@ impl<O: Operation> Unit<O> {
             }
         }
         Ok(response)
+    }
+
+    /// Waits for what the operation began to end, at most 2 s, and answers as it stands then.
+    async fn follow(&self, id: Uuid) -> Result<O::Response, Fault> {
+        self.host.wake_followers();
+        let patience = self.deadline.min(Instant::now() + FOLLOW_WAIT);
+        loop {
+            let news = self.host.continued.notified();
+            let tx = self.host.db.snapshot().await?;
+            let mut cx = Cx::new(tx, Arc::clone(&self.host), self.caller.clone(), O::METHOD);
+            let progress = self.operation.resume(&mut cx, id).await;
+            cx.tx.rollback().await;
+            let progress = progress?;
+            if progress.is_over || Instant::now() >= patience {
+                let preparation = Preparation { host: &self.host, caller: &self.caller };
+                let request = self.replay.as_ref().map(|key| key.hash(&self.host.keys));
+                let reply = self.operation.deliver(&preparation, request, progress.reply).await?;
+                return Ok(O::present(reply));
+            }
+            let pause = patience.min(Instant::now() + Duration::from_millis(50));
+            // Another replica may be the one who works on it: look again even without news.
+            let _ = tokio::time::timeout_at(pause, news).await;
+        }
     }
 
     async fn prepare_and_attempt(&self) -> Result<Done<O>, Fault> {
@@ -355,21 +445,25 @@ impl<O: Operation> Unit<O> {
         let tx = if reads { self.host.db.snapshot().await? } else { self.host.db.write().await? };
         let mut cx = Cx::new(tx, Arc::clone(&self.host), self.caller.clone(), O::METHOD);
         match self.inside(&mut cx, prepared).await {
+            Ok(Inside::Continued(id)) => {
+                cx.tx.rollback().await;
+                Ok(Done { response: O::Response::default(), told: Vec::new(), wait: false, continuation: Some(id) })
+            }
             Ok(Inside::Replayed(reply)) => {
                 cx.tx.rollback().await;
                 let response = O::Response::decode(reply.as_slice())
                     .map_err(|error| Fault::internal("a saved reply cannot be decoded").because(error))?;
-                Ok(Done { response, told: Vec::new(), wait: false })
+                Ok(Done { response, told: Vec::new(), wait: false, continuation: None })
             }
             Ok(Inside::Ran { response, told }) if self.dry => {
                 cx.tx.rollback().await;
                 drop(told);
                 let output = &self.host.contract.method(O::METHOD)?.output;
-                Ok(Done { response: dry_run::blank(&response, output, &cx.made)?, told: Vec::new(), wait: false })
+                Ok(Done { response: dry_run::blank(&response, output, &cx.made)?, told: Vec::new(), wait: false, continuation: None })
             }
             Ok(Inside::Ran { response, told }) => {
                 let deadline = self.check_deadline();
-                let wait = cx.wait_for_delivery;
+                let (wait, continuation) = (cx.wait_for_delivery, cx.continuation);
                 if let Err(fault) = deadline {
                     cx.tx.rollback().await;
                     return Err(fault);
@@ -382,7 +476,7 @@ impl<O: Operation> Unit<O> {
                 if let Some(refusal) = cx.refusal {
                     return Err(refusal);
                 }
-                Ok(Done { response, told, wait })
+                Ok(Done { response, told, wait, continuation })
             }
             Err(fault) => {
                 cx.tx.rollback().await;
@@ -403,7 +497,10 @@ impl<O: Operation> Unit<O> {
             if saved.is_sealed() {
                 O::Service::authorize(cx, O::PERMISSION, &self.operation.target()).await?;
             }
-            return Ok(Inside::Replayed(key.answer(&keys, saved, cx.now)?));
+            return match key.answer(&keys, saved, cx.now)? {
+                Answer::Reply(reply) => Ok(Inside::Replayed(reply)),
+                Answer::Continuation(id) => Ok(Inside::Continued(id)),
+            };
         }
         O::Service::authorize(cx, O::PERMISSION, &self.operation.target()).await?;
         let reply = self.operation.run(cx, prepared).await?;
@@ -414,7 +511,7 @@ impl<O: Operation> Unit<O> {
         let outgoing = std::mem::take(&mut cx.outgoing);
         let told = outbox::put(&mut cx.tx, &outgoing, cx.now).await?;
         if let Some(key) = &self.replay {
-            key.save(&mut cx.tx, &keys, &response.encode_to_vec(), cx.secret_subject).await?;
+            key.save(&mut cx.tx, &keys, &response.encode_to_vec(), cx.secret_subject, cx.continuation).await?;
         }
         Ok(Inside::Ran { response, told })
     }
@@ -433,6 +530,7 @@ impl<O: Operation> Unit<O> {
 
 enum Inside<R> {
     Replayed(Vec<u8>),
+    Continued(Uuid),
     Ran { response: R, told: Vec<Uuid> },
 }
 

@@ -37,7 +37,7 @@ pub use cx::Cx;
 pub use executor::{Host, Parts};
 pub use form::Form;
 pub use journal::Fact;
-pub use operation::{NamedLimit, Operation, Preparation, Service, Wire};
+pub use operation::{NamedLimit, Operation, Preparation, Progress, Service, Wire, Work};
 
 /// The tables that every service has beside its nouns.
 pub const MIGRATIONS: &[db::Migration] =

@@ -44,7 +44,17 @@ pub(crate) struct Saved {
     digest: Vec<u8>,
     reply: Option<Vec<u8>>,
     sealed: bool,
+    continuation: Option<Uuid>,
     create_time: Timestamp,
+}
+
+/// What a repeated request is answered with.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// The reply of the first one.
+    Reply(Vec<u8>),
+    /// How what the first one began stands now.
+    Continuation(Uuid),
 }
 
 impl Record for Saved {
@@ -53,6 +63,7 @@ impl Record for Saved {
             digest: row.get("digest")?,
             reply: row.get("reply")?,
             sealed: row.get("sealed")?,
+            continuation: row.get("continuation")?,
             create_time: row.get("create_time")?,
         })
     }
@@ -122,7 +133,7 @@ impl ReplayKey {
         }
         let saved = tx
             .sql(
-                "SELECT digest, reply, sealed, create_time
+                "SELECT digest, reply, sealed, continuation, create_time
                  FROM replays
                  WHERE principal_key = $1 AND method = $2 AND request_id = $3",
             )
@@ -136,16 +147,19 @@ impl ReplayKey {
     }
 
     /// The reply of the first one, when the body is the same and its secret is still there.
-    pub(crate) fn answer(&self, keys: &ServiceKeys, saved: Saved, now: Timestamp) -> Result<Vec<u8>, Fault> {
+    pub(crate) fn answer(&self, keys: &ServiceKeys, saved: Saved, now: Timestamp) -> Result<Answer, Fault> {
         if saved.digest != self.digest {
             return Err(Fault::invalid("REQUEST_ID_REUSED", "this request_id was used with another request"));
         }
+        if let Some(id) = saved.continuation {
+            return Ok(Answer::Continuation(id));
+        }
         if !saved.sealed {
-            return saved.reply.ok_or_else(|| Fault::internal("a saved reply is empty"));
+            return saved.reply.map(Answer::Reply).ok_or_else(|| Fault::internal("a saved reply is empty"));
         }
         let expired = now.since(saved.create_time) >= SECRET_LIFE;
         match saved.reply.filter(|_| !expired) {
-            Some(reply) => seal::open(keys, LABEL, &self.binding(), &reply),
+            Some(reply) => seal::open(keys, LABEL, &self.binding(), &reply).map(Answer::Reply),
             None => Err(Fault::precondition(
                 "CREDENTIALS_ALREADY_DELIVERED",
                 "the secret of this request was delivered and cannot be shown again; make a new one",
@@ -160,6 +174,7 @@ impl ReplayKey {
         keys: &ServiceKeys,
         reply: &[u8],
         subject: Option<Uuid>,
+        continuation: Option<Uuid>,
     ) -> Result<(), Fault> {
         let reply = match subject {
             Some(_) => seal::seal(keys, LABEL, &self.binding(), reply),
@@ -167,7 +182,7 @@ impl ReplayKey {
         };
         let saved = tx
             .sql(
-                "UPDATE replays SET reply = $4, sealed = $5, secret_subject = $6
+                "UPDATE replays SET reply = $4, sealed = $5, secret_subject = $6, continuation = $7
                  WHERE principal_key = $1 AND method = $2 AND request_id = $3",
             )
             .bind(&self.principal)
@@ -176,6 +191,7 @@ impl ReplayKey {
             .bind(reply)
             .bind(subject.is_some())
             .bind(subject)
+            .bind(continuation)
             .execute()
             .await?;
         if saved == 1 { Ok(()) } else { Err(Fault::internal("the claimed replay row is gone")) }
