@@ -25,7 +25,7 @@ use service::{Cx, Host, Service};
 use uuid::Uuid;
 
 pub use runner::{drive, run};
-pub use store::{Saga, State, begin, get, outcome};
+pub use store::{Saga, State, begin, claim, get, outcome};
 
 /// The tables of this room.
 pub const MIGRATIONS: &[db::Migration] =

@@ -191,13 +191,7 @@ async fn cancel<F: Flow>(host: &Arc<Host<F::Service>>, flow: &F, saga: &Saga) ->
     Ok(if ended { Next::Moved(State::Aborted) } else { Next::Stale })
 }
 
-async fn note<S: Service>(
-    host: &Host<S>,
-    saga: &Saga,
-    step: &str,
-    kind: &str,
-    answer: &[u8],
-) -> Result<(), Fault> {
+async fn note<S: Service>(host: &Host<S>, saga: &Saga, step: &str, kind: &str, answer: &[u8]) -> Result<(), Fault> {
     let mut tx = host.db.write().await?;
     store::record(&mut tx, saga, step, kind, answer, host.clock.now()).await?;
     tx.commit().await

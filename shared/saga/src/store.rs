@@ -138,13 +138,18 @@ pub async fn get(tx: &mut Tx, id: Uuid) -> Result<Option<Saga>, Fault> {
 pub async fn outcome(tx: &mut Tx, id: Uuid) -> Result<State, Fault> {
     let saga = get(tx, id).await?.ok_or_else(|| Fault::internal(format!("saga {id} is gone")))?;
     match (saga.state, saga.refusal) {
-        (State::Aborted | State::Aborting, Some((kind, reason, message))) => Err(Fault::recalled(kind, reason, message)),
+        (State::Aborted | State::Aborting, Some((kind, reason, message))) => {
+            Err(Fault::recalled(kind, reason, message))
+        }
         (state, _) => Ok(state),
     }
 }
 
 /// Claims sagas that are due, by state and never by "id greater than last".
-pub(crate) async fn claim(db: &Db, now: Timestamp, limit: i64) -> Result<Vec<Saga>, Fault> {
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn claim(db: &Db, now: Timestamp, limit: i64) -> Result<Vec<Saga>, Fault> {
     if !any_due(db, now).await? {
         return Ok(Vec::new());
     }
@@ -220,16 +225,18 @@ pub(crate) async fn advance(tx: &mut Tx, saga: &Saga, from: State, to: State, no
 
 /// Writes down why a saga was refused.
 pub(crate) async fn refuse(tx: &mut Tx, saga: &Saga, refusal: &Fault) -> Result<(), Fault> {
-    tx.sql("UPDATE sagas SET refusal_kind = $3, refusal_reason = $4, refusal_message = $5
-            WHERE saga_id = $1 AND lease_epoch = $2")
-        .bind(saga.id)
-        .bind(saga.lease_epoch)
-        .bind(write_kind(refusal.kind()))
-        .bind(refusal.reason())
-        .bind(refusal.message())
-        .execute()
-        .await
-        .map(drop)
+    tx.sql(
+        "UPDATE sagas SET refusal_kind = $3, refusal_reason = $4, refusal_message = $5
+            WHERE saga_id = $1 AND lease_epoch = $2",
+    )
+    .bind(saga.id)
+    .bind(saga.lease_epoch)
+    .bind(write_kind(refusal.kind()))
+    .bind(refusal.reason())
+    .bind(refusal.message())
+    .execute()
+    .await
+    .map(drop)
 }
 
 /// Records that a step was done, unless the worker is stale.

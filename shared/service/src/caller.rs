@@ -97,7 +97,8 @@ impl Caller {
             Self::Peer(service) => Written::Peer(service.clone()),
             Self::Anonymous { source } => Written::Anonymous(*source),
         };
-        serde_json::to_string(&written).map_err(|error| Fault::internal("a caller cannot be written down").because(error))
+        serde_json::to_string(&written)
+            .map_err(|error| Fault::internal("a caller cannot be written down").because(error))
     }
 
     /// Reads what [`Caller::write_down`] wrote; what cannot be read is nobody in particular.

@@ -459,7 +459,12 @@ impl<O: Operation> Unit<O> {
                 cx.tx.rollback().await;
                 drop(told);
                 let output = &self.host.contract.method(O::METHOD)?.output;
-                Ok(Done { response: dry_run::blank(&response, output, &cx.made)?, told: Vec::new(), wait: false, continuation: None })
+                Ok(Done {
+                    response: dry_run::blank(&response, output, &cx.made)?,
+                    told: Vec::new(),
+                    wait: false,
+                    continuation: None,
+                })
             }
             Ok(Inside::Ran { response, told }) => {
                 let deadline = self.check_deadline();
