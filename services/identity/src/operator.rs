@@ -3,7 +3,6 @@
 //! Nobody can call this over the network: whoever starts the program or holds the database may.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use base::{Fault, Id, Secret};
 use db::Tx;
@@ -16,9 +15,6 @@ use crate::names::{DomainPrefix, LocalName, SignInName};
 use crate::organization::{self, Cloud, Kind, Organization, State};
 use crate::password::temporary_digest;
 use crate::user::{self, Credential, Role, User};
-
-/// How long a temporary password can be used (C18).
-pub const TEMPORARY_LIFE: Duration = Duration::from_secs(72 * 3600);
 
 /// An operator's way in, shown once.
 #[derive(Debug)]
@@ -102,6 +98,6 @@ async fn reset_in(host: &Host<Identity>, tx: &mut Tx) -> Result<WayIn, Fault> {
 
 fn new_secret(host: &Host<Identity>) -> (Secret<String>, Credential) {
     let secret = temporary_secret();
-    let digest = temporary_digest(&host.keys, secret.expose()).to_vec();
-    (secret, Credential::Temporary { digest, expire_time: host.clock.now() + TEMPORARY_LIFE })
+    let digest = temporary_digest(&host.keys, secret.expose());
+    (secret, Credential::temporary(digest, host.clock.now()))
 }

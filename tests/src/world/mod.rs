@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, reason = "a test without its world has nothing better to do than fail")]
 
 mod people;
+mod staff;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -32,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
 pub use people::{PASSWORD, Refused, Registered, authorized};
+pub use staff::Person;
 
 /// Below it the world's organizations get their domains.
 pub const SUFFIX: &str = "tandem.example";
