@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use base::{Fault, Secret};
 use db::Tx;
@@ -17,9 +16,6 @@ use crate::organization::{self, Cloud, Kind, Organization, State};
 use crate::password::temporary_digest;
 use crate::session;
 use crate::user::{self, Credential, Role, User};
-
-/// How long a temporary password can be used (C18).
-pub const TEMPORARY_LIFE: Duration = Duration::from_secs(72 * 3600);
 
 /// An operator's way in, shown once.
 #[derive(Debug)]
@@ -148,6 +144,6 @@ impl Work for Reset {
 
 fn new_secret(cx: &mut Cx<Identity>) -> (Secret<String>, Credential) {
     let secret = cx.new_temporary_secret();
-    let digest = temporary_digest(&cx.host().keys, secret.expose()).to_vec();
-    (secret, Credential::Temporary { digest, expire_time: cx.now() + TEMPORARY_LIFE })
+    let digest = temporary_digest(&cx.host().keys, secret.expose());
+    (secret, Credential::temporary(digest, cx.now()))
 }
