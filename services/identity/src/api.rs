@@ -7,7 +7,14 @@ use service::Host;
 use tonic::{Request, Response, Status};
 
 use crate::Identity;
-use crate::organization::ops::RegisterOrganization;
+use crate::organization::ops::{
+    AddOrganizationDomain, CheckDomainAvailability, GetOrganization, ListOrganizations, RegisterOrganization,
+    UpdateOrganization,
+};
+use crate::partner_user::ops::{
+    AddPartnerUser, GetPartnerUser, ListPartnerUsers, RemovePartnerUser, ResetPartnerUserPassword,
+    UpdatePartnerUserRoles,
+};
 use crate::session::ops::{ChangePassword, GetMe, RefreshSession, SignIn, SignOut};
 use crate::signing_key::ops::GetJwks;
 use crate::workload::ops::{CreateWorkload, DeleteWorkload, IssueToken, ListWorkloads, RotateWorkloadSecret};
@@ -25,6 +32,74 @@ impl pb::registration_service_server::RegistrationService for Api {
         request: Request<pb::RegisterOrganizationRequest>,
     ) -> Reply<pb::RegisterOrganizationResponse> {
         self.0.run::<RegisterOrganization>(request).await
+    }
+}
+
+#[tonic::async_trait]
+impl pb::organization_service_server::OrganizationService for Api {
+    async fn get_organization(
+        &self,
+        request: Request<pb::GetOrganizationRequest>,
+    ) -> Reply<pb::GetOrganizationResponse> {
+        self.0.run::<GetOrganization>(request).await
+    }
+    async fn list_organizations(
+        &self,
+        request: Request<pb::ListOrganizationsRequest>,
+    ) -> Reply<pb::ListOrganizationsResponse> {
+        self.0.run::<ListOrganizations>(request).await
+    }
+    async fn update_organization(
+        &self,
+        request: Request<pb::UpdateOrganizationRequest>,
+    ) -> Reply<pb::UpdateOrganizationResponse> {
+        self.0.run::<UpdateOrganization>(request).await
+    }
+    async fn add_organization_domain(
+        &self,
+        request: Request<pb::AddOrganizationDomainRequest>,
+    ) -> Reply<pb::AddOrganizationDomainResponse> {
+        self.0.run::<AddOrganizationDomain>(request).await
+    }
+    async fn check_domain_availability(
+        &self,
+        request: Request<pb::CheckDomainAvailabilityRequest>,
+    ) -> Reply<pb::CheckDomainAvailabilityResponse> {
+        self.0.run::<CheckDomainAvailability>(request).await
+    }
+}
+
+#[tonic::async_trait]
+impl pb::partner_user_service_server::PartnerUserService for Api {
+    async fn add_partner_user(&self, request: Request<pb::AddPartnerUserRequest>) -> Reply<pb::AddPartnerUserResponse> {
+        self.0.run::<AddPartnerUser>(request).await
+    }
+    async fn get_partner_user(&self, request: Request<pb::GetPartnerUserRequest>) -> Reply<pb::GetPartnerUserResponse> {
+        self.0.run::<GetPartnerUser>(request).await
+    }
+    async fn list_partner_users(
+        &self,
+        request: Request<pb::ListPartnerUsersRequest>,
+    ) -> Reply<pb::ListPartnerUsersResponse> {
+        self.0.run::<ListPartnerUsers>(request).await
+    }
+    async fn update_partner_user_roles(
+        &self,
+        request: Request<pb::UpdatePartnerUserRolesRequest>,
+    ) -> Reply<pb::UpdatePartnerUserRolesResponse> {
+        self.0.run::<UpdatePartnerUserRoles>(request).await
+    }
+    async fn reset_partner_user_password(
+        &self,
+        request: Request<pb::ResetPartnerUserPasswordRequest>,
+    ) -> Reply<pb::ResetPartnerUserPasswordResponse> {
+        self.0.run::<ResetPartnerUserPassword>(request).await
+    }
+    async fn remove_partner_user(
+        &self,
+        request: Request<pb::RemovePartnerUserRequest>,
+    ) -> Reply<pb::RemovePartnerUserResponse> {
+        self.0.run::<RemovePartnerUser>(request).await
     }
 }
 

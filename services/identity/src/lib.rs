@@ -1,8 +1,8 @@
 //! Identity owns organizations, users, roles, passwords and sessions, and signs the tokens that every service verifies.
 //!
 //! The tour: a request enters at [`api`], is parsed by its room's `wire`, judged by [`policy`], run by its room's
-//! `ops`, and stored by its room's `store`. The rooms are [`organization`], [`user`], [`session`], [`workload`] and
-//! [`signing_key`]. Identity promises that no secret can be read back, that a token dies here with its session, and
+//! `ops`, and stored by its room's `store`. The rooms are [`organization`], [`user`], [`partner_user`], [`session`],
+//! [`workload`] and [`signing_key`]. Identity promises that no secret can be read back, that a token dies here with its session, and
 //! that the other services learn of every reduction of authority. It calls [`clients`] to tell them, and nobody to
 //! answer a read.
 
@@ -12,6 +12,7 @@ pub mod country;
 pub mod names;
 pub mod operator;
 pub mod organization;
+pub mod partner_user;
 pub mod password;
 pub mod policy;
 pub mod session;
@@ -90,6 +91,17 @@ impl Service for Identity {
         },
         NamedLimit { name: "access_token_seconds_max", value: 600, description: "seconds an access token lives" },
         NamedLimit { name: "organization_name_max", value: 200, description: "characters of an organization's name" },
+        NamedLimit {
+            name: "organization_domains_max",
+            value: organization::DOMAINS_MAX as i64,
+            description: "domains of an organization",
+        },
+        NamedLimit { name: "domain_max", value: names::DOMAIN_MAX as i64, description: "characters of a domain" },
+        NamedLimit {
+            name: "sign_in_name_local_part_max",
+            value: names::LOCAL_PART_MAX as i64,
+            description: "characters of a sign-in name before the @",
+        },
         NamedLimit { name: "display_name_max", value: 50, description: "characters of a display name" },
     ];
     const READ_JOURNAL: Permission = Permission::ReadJournal;
@@ -106,8 +118,8 @@ impl Service for Identity {
         Ok((!principal.roles.contains(Role::Operator.as_str())).then_some(principal.organization_id))
     }
 
-    async fn authorize(cx: &mut Cx<Self>, permission: Permission, _: &Target) -> Result<(), Fault> {
-        policy::authorize(cx, permission).await
+    async fn authorize(cx: &mut Cx<Self>, permission: Permission, target: &Target) -> Result<(), Fault> {
+        policy::authorize(cx, permission, target).await
     }
 
     async fn fetch_keys(host: &Host<Self>) -> Result<Vec<Key>, Fault> {

@@ -259,5 +259,20 @@ pub fn sort_key(display_name: &str) -> String {
     display_name.nfkc().flat_map(char::to_lowercase).nfkc().take(SORT_KEY_MAX).collect()
 }
 
+/// The least key that is greater than every key beginning with this one; `None` when there is none. With it a prefix is
+/// a range, which any index answers.
+pub fn prefix_end(prefix: &str) -> Option<String> {
+    let mut characters: Vec<char> = prefix.chars().collect();
+    while let Some(last) = characters.pop() {
+        // The character after the last one, in the order of the bytes, which is that of the code points.
+        let next = (u32::from(last) + 1..=u32::from(char::MAX)).find_map(char::from_u32);
+        if let Some(next) = next {
+            characters.push(next);
+            return Some(characters.into_iter().collect());
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use base::{Clock, Fault};
 use db::Db;
 use proto::identity::v1::key_service_server::KeyServiceServer;
+use proto::identity::v1::organization_service_server::OrganizationServiceServer;
+use proto::identity::v1::partner_user_service_server::PartnerUserServiceServer;
 use proto::identity::v1::registration_service_server::RegistrationServiceServer;
 use proto::identity::v1::session_service_server::SessionServiceServer;
 use proto::identity::v1::workload_service_server::WorkloadServiceServer;
@@ -119,11 +121,15 @@ fn front(host: &Arc<Host<Identity>>) -> Front {
     // The key set is the one thing that the other services read here, and it needs no token.
     let internal = Routes::new(KeyServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK));
     let public = Routes::new(RegistrationServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK))
+        .add_service(OrganizationServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK))
+        .add_service(PartnerUserServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK))
         .add_service(SessionServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK))
         .add_service(WorkloadServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK))
         .add_service(KeyServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK));
     let names = vec![
         "tandem.identity.v1.RegistrationService",
+        "tandem.identity.v1.OrganizationService",
+        "tandem.identity.v1.PartnerUserService",
         "tandem.identity.v1.SessionService",
         "tandem.identity.v1.WorkloadService",
         "tandem.identity.v1.KeyService",

@@ -54,7 +54,7 @@ pub struct Fault(Box<Inner>);
 #[derive(Debug)]
 struct Inner {
     kind: Kind,
-    reason: &'static str,
+    reason: Cow<'static, str>,
     message: Cow<'static, str>,
     metadata: Vec<(&'static str, String)>,
     violations: Vec<Violation>,
@@ -64,10 +64,10 @@ struct Inner {
 }
 
 impl Fault {
-    fn new(kind: Kind, reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+    fn new(kind: Kind, reason: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Inner {
             kind,
-            reason,
+            reason: reason.into(),
             message: message.into(),
             metadata: Vec::new(),
             violations: Vec::new(),
@@ -151,6 +151,11 @@ impl Fault {
         Self::new(Kind::Internal, "INTERNAL", message)
     }
 
+    /// A fault that was written down, or that a peer answered, with the words it had.
+    pub fn recalled(kind: Kind, reason: String, message: String) -> Self {
+        Self::new(kind, reason, message)
+    }
+
     /// Adds one documented key to the ErrorInfo metadata. A repeated key keeps its first value.
     #[must_use]
     pub fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
@@ -180,8 +185,8 @@ impl Fault {
     }
 
     /// The stable word.
-    pub fn reason(&self) -> &'static str {
-        self.0.reason
+    pub fn reason(&self) -> &str {
+        &self.0.reason
     }
 
     /// The sentence for the caller.

@@ -8,6 +8,7 @@ CREATE TABLE replays (
     reply BYTEA,
     sealed BOOLEAN NOT NULL,
     secret_subject UUID,
+    continuation UUID,
     create_time TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (principal_key, method, request_id)
 );

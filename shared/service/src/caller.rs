@@ -1,9 +1,10 @@
 //! Who is calling.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use base::Timestamp;
+use base::{Fault, Timestamp};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::token::{Claims, OnBehalfOf, PrincipalKind};
@@ -22,8 +23,15 @@ pub enum Caller {
     Peer(String),
 }
 
+#[derive(Serialize, Deserialize)]
+enum Written {
+    Principal(Principal),
+    Peer(String),
+    Anonymous(IpAddr),
+}
+
 /// A user or workload, as its token describes it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Principal {
     /// The user or workload.
     pub id: Uuid,
@@ -40,6 +48,7 @@ pub struct Principal {
     /// Compared with the principal's floor.
     pub auth_version: i64,
     /// When it proved who it is.
+    #[serde(with = "micros")]
     pub auth_time: Timestamp,
     /// The session of a user.
     pub session_id: Option<Uuid>,
@@ -78,11 +87,48 @@ impl Caller {
         }
     }
 
+    /// Writes the caller down, for work that goes on in their name after the call.
+    ///
+    /// # Errors
+    /// Never for what this crate makes.
+    pub fn write_down(&self) -> Result<String, Fault> {
+        let written = match self {
+            Self::Principal(principal) => Written::Principal(principal.clone()),
+            Self::Peer(service) => Written::Peer(service.clone()),
+            Self::Anonymous { source } => Written::Anonymous(*source),
+        };
+        serde_json::to_string(&written)
+            .map_err(|error| Fault::internal("a caller cannot be written down").because(error))
+    }
+
+    /// Reads what [`Caller::write_down`] wrote; what cannot be read is nobody in particular.
+    pub fn recall(text: &str) -> Self {
+        match serde_json::from_str(text) {
+            Ok(Written::Principal(principal)) => Self::Principal(principal),
+            Ok(Written::Peer(service)) => Self::Peer(service),
+            Ok(Written::Anonymous(source)) => Self::Anonymous { source },
+            Err(_) => Self::Anonymous { source: IpAddr::V4(Ipv4Addr::UNSPECIFIED) },
+        }
+    }
+
     /// The principal, when there is one.
     pub fn principal(&self) -> Option<&Principal> {
         match self {
             Self::Principal(principal) => Some(principal),
             Self::Anonymous { .. } | Self::Peer(_) => None,
         }
+    }
+}
+
+mod micros {
+    use base::Timestamp;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(time.micros())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        i64::deserialize(deserializer).map(Timestamp::from_micros)
     }
 }

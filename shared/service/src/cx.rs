@@ -27,6 +27,7 @@ pub struct Cx<S: Service> {
     pub(crate) secret_subject: Option<Uuid>,
     pub(crate) wait_for_delivery: bool,
     pub(crate) refusal: Option<Fault>,
+    pub(crate) continuation: Option<Uuid>,
     pub(crate) scope_method: &'static str,
 }
 
@@ -44,6 +45,7 @@ impl<S: Service> Cx<S> {
             secret_subject: None,
             wait_for_delivery: false,
             refusal: None,
+            continuation: None,
             scope_method: method,
         }
     }
@@ -119,6 +121,11 @@ impl<S: Service> Cx<S> {
     /// The answer waits until what is told has arrived, at most 2 s: for operations that reduce authority (§4).
     pub fn answer_after_delivery(&mut self) {
         self.wait_for_delivery = true;
+    }
+
+    /// This call began something that goes on after its commit: the answer is [`crate::Operation::resume`]'s.
+    pub fn continue_with(&mut self, id: Uuid) {
+        self.continuation = Some(id);
     }
 
     /// Commits what this call changed and then refuses it: for changes that a refusal itself brings about, such as the

@@ -46,6 +46,8 @@ pub struct Host<S: Service> {
     pub(crate) contract: Contract,
     pub(crate) outbox_news: Notify,
     pub(crate) outbox_delivered: Notify,
+    pub(crate) begun: Notify,
+    pub(crate) moved: Notify,
     pub(crate) limiters: Limiters,
     pub(crate) permits: Semaphore,
     pub(crate) aggregates: Gate,
@@ -83,6 +85,8 @@ impl<S: Service> Host<S> {
             contract: Contract::decode(proto::CONTRACT)?,
             outbox_news: Notify::new(),
             outbox_delivered: Notify::new(),
+            begun: Notify::new(),
+            moved: Notify::new(),
             limiters: Limiters::new(parts.rates),
             permits: Semaphore::new(parts.concurrency),
             aggregates: Gate::new(SESSIONS_PER_AGGREGATE),
@@ -96,7 +100,7 @@ impl<S: Service> Host<S> {
         request: Request<O::Request>,
     ) -> Result<Response<O::Response>, Status> {
         let outcome = self.execute::<O>(request).await;
-        let reason = outcome.as_ref().map_or_else(Fault::reason, |_| "OK");
+        let reason = outcome.as_ref().map_or_else(|fault| fault.reason().to_owned(), |_| "OK".to_owned());
         metrics::counter!("operations_total", "service" => S::NAME, "method" => O::METHOD, "reason" => reason)
             .increment(1);
         outcome.map_err(|fault| status(S::DOMAIN, &fault))

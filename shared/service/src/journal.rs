@@ -76,9 +76,9 @@ impl Fact {
 
 /// How an entry ended.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum Outcome<'r> {
     Succeeded,
-    Failed(&'static str),
+    Failed(&'r str),
 }
 
 /// Writes entries.
@@ -88,7 +88,7 @@ pub(crate) async fn write(
     now: Timestamp,
     request_hash: Option<[u8; 32]>,
     facts: &[Fact],
-    outcome: Outcome,
+    outcome: Outcome<'_>,
 ) -> Result<(), Fault> {
     for fact in facts {
         write_one(tx, caller, now, request_hash, fact, outcome).await?;
@@ -102,7 +102,7 @@ async fn write_one(
     now: Timestamp,
     request_hash: Option<[u8; 32]>,
     fact: &Fact,
-    outcome: Outcome,
+    outcome: Outcome<'_>,
 ) -> Result<(), Fault> {
     let entry_id = Uuid::now_v7();
     let principal = caller.principal();

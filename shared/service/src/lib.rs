@@ -6,6 +6,7 @@
 
 pub mod audit;
 mod authn;
+mod background;
 pub mod caller;
 pub mod config;
 pub mod contract;
@@ -41,7 +42,7 @@ pub use cx::Cx;
 pub use executor::{Host, Parts};
 pub use form::Form;
 pub use journal::Fact;
-pub use operation::{NamedLimit, Operation, Preparation, Service, Wire};
+pub use operation::{NamedLimit, Operation, Preparation, Progress, Service, Wire, Work};
 
 /// The tables that every service has beside its nouns.
 pub const MIGRATIONS: &[db::Migration] =

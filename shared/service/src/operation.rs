@@ -117,6 +117,52 @@ pub trait Operation: Wire + Send + Sync + 'static {
         cx: &mut Cx<Self::Service>,
         prepared: &Self::Prepared,
     ) -> impl Future<Output = Result<Self::Reply, Fault>> + Send;
+
+    /// For an operation that began something which goes on after its commit ([`Cx::continue_with`]): how it stands.
+    /// Asked until it is over or 2 s have passed, and again by every replay; what `run` answered is for dry runs only.
+    fn resume(
+        &self,
+        _cx: &mut Cx<Self::Service>,
+        id: Uuid,
+    ) -> impl Future<Output = Result<Progress<Self::Reply>, Fault>> + Send {
+        async move { Err(Fault::internal(format!("{} cannot resume {id}", Self::METHOD))) }
+    }
+
+    /// For such an operation: the last remote look before the answer, such as a one-time secret that another service
+    /// keeps for this very request.
+    fn deliver(
+        &self,
+        _preparation: &Preparation<'_, Self::Service>,
+        _request: Option<[u8; 32]>,
+        reply: Self::Reply,
+    ) -> impl Future<Output = Result<Self::Reply, Fault>> + Send {
+        async move { Ok(reply) }
+    }
+}
+
+/// How something that goes on after its operation stands.
+#[derive(Debug)]
+pub struct Progress<R> {
+    /// Whether it has come to its end.
+    pub is_over: bool,
+    /// What to answer now.
+    pub reply: R,
+}
+
+/// Work of the service's own, outside any call: see [`Host::transact`].
+pub trait Work: Send + Sync {
+    /// Whose it is.
+    type Service: Service;
+    /// What it ends with.
+    type Done: Send;
+
+    /// In whose name the journal writes it.
+    fn caller(&self) -> Caller {
+        Caller::Peer(Self::Service::NAME.to_owned())
+    }
+
+    /// Does it. It touches only `cx`, and it may run again.
+    fn run(&self, cx: &mut Cx<Self::Service>) -> impl Future<Output = Result<Self::Done, Fault>> + Send;
 }
 
 /// What `prepare` may use.

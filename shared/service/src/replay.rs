@@ -44,7 +44,26 @@ pub(crate) struct Saved {
     digest: Vec<u8>,
     reply: Option<Vec<u8>>,
     sealed: bool,
+    continuation: Option<Uuid>,
     create_time: Timestamp,
+}
+
+/// What is kept beside a reply.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keep {
+    /// Whose one-time secret the reply holds.
+    pub(crate) secret_subject: Option<Uuid>,
+    /// What the call began and left to others.
+    pub(crate) continuation: Option<Uuid>,
+}
+
+/// What a repeated request is answered with.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// The reply of the first one.
+    Reply(Vec<u8>),
+    /// How what the first one began stands now.
+    Continuation(Uuid),
 }
 
 impl Record for Saved {
@@ -53,6 +72,7 @@ impl Record for Saved {
             digest: row.get("digest")?,
             reply: row.get("reply")?,
             sealed: row.get("sealed")?,
+            continuation: row.get("continuation")?,
             create_time: row.get("create_time")?,
         })
     }
@@ -133,7 +153,7 @@ impl ReplayKey {
     /// The reply of a first one that has ended.
     pub(crate) async fn saved(&self, tx: &mut Tx) -> Result<Option<Saved>, Fault> {
         tx.sql(
-            "SELECT digest, reply, sealed, create_time
+            "SELECT digest, reply, sealed, continuation, create_time
              FROM replays
              WHERE principal_key = $1 AND method = $2 AND request_id = $3",
         )
@@ -145,16 +165,19 @@ impl ReplayKey {
     }
 
     /// The reply of the first one, when the body is the same and its secret is still there.
-    pub(crate) fn answer(&self, keys: &ServiceKeys, saved: Saved, now: Timestamp) -> Result<Vec<u8>, Fault> {
+    pub(crate) fn answer(&self, keys: &ServiceKeys, saved: Saved, now: Timestamp) -> Result<Answer, Fault> {
         if saved.digest != self.digest {
             return Err(Fault::invalid("REQUEST_ID_REUSED", "this request_id was used with another request"));
         }
+        if let Some(id) = saved.continuation {
+            return Ok(Answer::Continuation(id));
+        }
         if !saved.sealed {
-            return saved.reply.ok_or_else(|| Fault::internal("a saved reply is empty"));
+            return saved.reply.map(Answer::Reply).ok_or_else(|| Fault::internal("a saved reply is empty"));
         }
         let expired = now.since(saved.create_time) >= SECRET_LIFE;
         match saved.reply.filter(|_| !expired) {
-            Some(reply) => seal::open(keys, LABEL, &self.binding(), &reply),
+            Some(reply) => seal::open(keys, LABEL, &self.binding(), &reply).map(Answer::Reply),
             None => Err(Fault::precondition(
                 "CREDENTIALS_ALREADY_DELIVERED",
                 "the secret of this request was delivered and cannot be shown again; make a new one",
@@ -162,29 +185,24 @@ impl ReplayKey {
         }
     }
 
-    /// Saves the reply, sealed when it holds a secret of `subject`.
-    pub(crate) async fn save(
-        &self,
-        tx: &mut Tx,
-        keys: &ServiceKeys,
-        reply: &[u8],
-        subject: Option<Uuid>,
-    ) -> Result<(), Fault> {
-        let reply = match subject {
+    /// Saves the reply, sealed when it holds a secret.
+    pub(crate) async fn save(&self, tx: &mut Tx, keys: &ServiceKeys, reply: &[u8], keep: Keep) -> Result<(), Fault> {
+        let reply = match keep.secret_subject {
             Some(_) => seal::seal(keys, LABEL, &self.binding(), reply),
             None => reply.to_vec(),
         };
         let saved = tx
             .sql(
-                "UPDATE replays SET reply = $4, sealed = $5, secret_subject = $6
+                "UPDATE replays SET reply = $4, sealed = $5, secret_subject = $6, continuation = $7
                  WHERE principal_key = $1 AND method = $2 AND request_id = $3",
             )
             .bind(&self.principal)
             .bind(self.method)
             .bind(self.request_id)
             .bind(reply)
-            .bind(subject.is_some())
-            .bind(subject)
+            .bind(keep.secret_subject.is_some())
+            .bind(keep.secret_subject)
+            .bind(keep.continuation)
             .execute()
             .await?;
         if saved == 1 { Ok(()) } else { Err(Fault::internal("the claimed replay row is gone")) }

@@ -24,12 +24,14 @@ use crate::gate::Pass;
 use crate::journal::{self, Outcome};
 use crate::operation::{Operation, Preparation, Service};
 use crate::outbox;
-use crate::replay::{self, Claim, ReplayKey};
+use crate::replay::{self, Answer, Claim, Keep, ReplayKey};
 
 /// Attempts of one unit of work before CONTENTION.
-const ATTEMPTS_MAX: u32 = 8;
+pub(crate) const ATTEMPTS_MAX: u32 = 8;
 /// How long an operation that reduces authority waits for its delivery (§4).
 const DELIVERY_WAIT: Duration = Duration::from_secs(2);
+/// How long an answer waits for what its operation began.
+const FOLLOW_WAIT: Duration = Duration::from_secs(2);
 /// Response metadata of an answer whose facts have not arrived everywhere yet (§4).
 const PROPAGATION: &str = "tandem-propagation";
 
@@ -105,6 +107,7 @@ struct Done<O: Operation> {
     response: O::Response,
     told: Vec<Uuid>,
     wait: bool,
+    continuation: Option<Uuid>,
 }
 
 impl<O: Operation> Unit<O> {
@@ -116,6 +119,10 @@ impl<O: Operation> Unit<O> {
             let _permit = permit.map_err(|_| Fault::unavailable("OVERLOADED", "the service is stopping"))?;
             self.prepare_and_attempt().await?
         };
+        let done = match done.continuation {
+            Some(id) => Done { response: self.follow(id).await?, ..done },
+            None => done,
+        };
         let mut response = Response::new(done.response);
         if !done.told.is_empty() {
             self.host.wake_relays();
@@ -125,6 +132,29 @@ impl<O: Operation> Unit<O> {
             }
         }
         Ok(response)
+    }
+
+    /// Waits for what the operation began to end, at most 2 s, and answers as it stands then.
+    async fn follow(&self, id: Uuid) -> Result<O::Response, Fault> {
+        self.host.wake_followers();
+        let patience = deadline::answer_by(self.deadline).min(Instant::now() + FOLLOW_WAIT);
+        loop {
+            let news = self.host.moved.notified();
+            let tx = self.host.db.snapshot().await?;
+            let mut cx = Cx::new(tx, Arc::clone(&self.host), self.caller.clone(), O::METHOD);
+            let progress = self.operation.resume(&mut cx, id).await;
+            cx.tx.rollback().await;
+            let progress = progress?;
+            if progress.is_over || Instant::now() >= patience {
+                let preparation = Preparation { host: &self.host, caller: &self.caller, deadline: self.deadline };
+                let request = self.replay.as_ref().map(|key| key.hash(&self.host.keys));
+                let reply = self.operation.deliver(&preparation, request, progress.reply).await?;
+                return Ok(O::present(reply));
+            }
+            // Another replica may be the one who works on it: look again even without news.
+            let pause = patience.min(Instant::now() + Duration::from_millis(50));
+            let _ = tokio::time::timeout_at(pause, news).await;
+        }
     }
 
     /// A duplicate waits here and not at the row that the first one has claimed, where it would hold a session.
@@ -198,11 +228,16 @@ impl<O: Operation> Unit<O> {
         let tx = if reads { self.host.db.snapshot().await? } else { self.host.db.write().await? };
         let mut cx = Cx::new(tx, Arc::clone(&self.host), self.caller.clone(), O::METHOD);
         match self.inside(&mut cx, prepared).await {
+            Ok(Inside::Continued(id)) => {
+                cx.tx.rollback().await;
+                let response = O::Response::default();
+                Ok(Done { response, told: Vec::new(), wait: false, continuation: Some(id) })
+            }
             Ok(Inside::Replayed(reply)) => {
                 cx.tx.rollback().await;
                 let response = O::Response::decode(reply.as_slice())
                     .map_err(|error| Fault::internal("a saved reply cannot be decoded").because(error))?;
-                Ok(Done { response, told: Vec::new(), wait: false })
+                Ok(Done { response, told: Vec::new(), wait: false, continuation: None })
             }
             Ok(Inside::Ran { response, told }) if self.dry => {
                 cx.tx.rollback().await;
@@ -211,10 +246,11 @@ impl<O: Operation> Unit<O> {
                     return Err(refusal);
                 }
                 let output = &self.host.contract.method(O::METHOD)?.output;
-                Ok(Done { response: dry_run::blank(&response, output, &cx.made)?, told: Vec::new(), wait: false })
+                let response = dry_run::blank(&response, output, &cx.made)?;
+                Ok(Done { response, told: Vec::new(), wait: false, continuation: None })
             }
             Ok(Inside::Ran { response, told }) => {
-                let wait = cx.wait_for_delivery;
+                let (wait, continuation) = (cx.wait_for_delivery, cx.continuation);
                 if let Err(late) = deadline::check(self.deadline) {
                     cx.tx.rollback().await;
                     return Err(late);
@@ -227,7 +263,7 @@ impl<O: Operation> Unit<O> {
                 if let Some(refusal) = cx.refusal {
                     return Err(refusal);
                 }
-                Ok(Done { response, told, wait })
+                Ok(Done { response, told, wait, continuation })
             }
             Err(fault) => {
                 cx.tx.rollback().await;
@@ -252,7 +288,10 @@ impl<O: Operation> Unit<O> {
             if saved.is_sealed() {
                 O::Service::authorize(cx, O::PERMISSION, &self.operation.target()).await?;
             }
-            return Ok(Inside::Replayed(key.answer(&keys, saved, cx.now)?));
+            return match key.answer(&keys, saved, cx.now)? {
+                Answer::Reply(reply) => Ok(Inside::Replayed(reply)),
+                Answer::Continuation(id) => Ok(Inside::Continued(id)),
+            };
         }
         O::Service::authorize(cx, O::PERMISSION, &self.operation.target()).await?;
         // Without it there was a saved reply a moment ago, which was swept since.
@@ -267,7 +306,10 @@ impl<O: Operation> Unit<O> {
         match &self.replay {
             // Only successes are stored.
             Some(key) if cx.refusal.is_some() => key.give_up(&mut cx.tx).await?,
-            Some(key) => key.save(&mut cx.tx, &keys, &response.encode_to_vec(), cx.secret_subject).await?,
+            Some(key) => {
+                let keep = Keep { secret_subject: cx.secret_subject, continuation: cx.continuation };
+                key.save(&mut cx.tx, &keys, &response.encode_to_vec(), keep).await?;
+            }
             None => {}
         }
         Ok(Inside::Ran { response, told })
@@ -276,10 +318,11 @@ impl<O: Operation> Unit<O> {
 
 enum Inside<R> {
     Replayed(Vec<u8>),
+    Continued(Uuid),
     Ran { response: R, told: Vec<Uuid> },
 }
 
-fn contention(fault: Fault) -> Fault {
+pub(crate) fn contention(fault: Fault) -> Fault {
     Fault::aborted("CONTENTION", "others kept changing the same rows; repeat the request")
         .retry_after(Duration::from_millis(200))
         .because(fault)

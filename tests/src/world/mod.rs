@@ -7,6 +7,7 @@
 mod alone;
 mod dump;
 mod people;
+mod staff;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -37,6 +38,7 @@ use tonic::transport::{Channel, Endpoint};
 pub use alone::Alone;
 pub use dump::{Dump, dump};
 pub use people::{PASSWORD, Refused, Registered, authorized};
+pub use staff::Person;
 
 use crate::harness::proxy::Proxy;
 

@@ -159,3 +159,15 @@ fn a_sort_key_fits_into_an_index_however_its_characters_expand() {
     assert_eq!(key.chars().count(), SORT_KEY_MAX);
     assert_eq!(sort_key(&key), key);
 }
+
+#[test]
+fn the_end_of_a_prefix_lies_right_behind_everything_that_begins_with_it() {
+    assert_eq!(prefix_end("fab").as_deref(), Some("fac"));
+    assert_eq!(prefix_end("a\u{10ffff}").as_deref(), Some("b"));
+    assert_eq!(prefix_end("\u{d7ff}").as_deref(), Some("\u{e000}"), "there are no characters between");
+    assert_eq!(prefix_end(""), None);
+    for (prefix, longer) in [("fab", "fab\u{10ffff}\u{10ffff}"), ("\u{7f}", "\u{7f}z"), ("é", "é")] {
+        let end = prefix_end(prefix).unwrap();
+        assert!(prefix <= longer && longer < end.as_str() && !end.starts_with(prefix));
+    }
+}

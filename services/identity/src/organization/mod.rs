@@ -1,7 +1,7 @@
 //! Organizations: who takes part in the channel. A customer is an organization, and its id is the customer id.
 //!
 //! Owns names, countries, clouds and proven domains. Refuses unproven claims: a new organization gets
-//! `<prefix>.<suffix>` and nothing else (C35).
+//! `<prefix>.<suffix>` and nothing else; a further one comes from an operator who has checked it (C35).
 
 pub mod ops;
 pub mod store;
@@ -13,6 +13,9 @@ use base::{Id, Timestamp};
 
 use crate::country::Country;
 use crate::names::Domain;
+
+/// Domains of one organization at most.
+pub const DOMAINS_MAX: usize = 100;
 
 /// What an organization is in the channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

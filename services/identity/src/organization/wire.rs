@@ -1,15 +1,23 @@
 //! Organizations on the wire.
 
-use base::Fault;
+use base::{Fault, Page, Seek};
 use proto::identity::v1 as pb;
 use service::form::{etag, timestamp};
+use service::page_token::Tokens;
 use service::{Form, Wire};
 
-use super::ops::{RegisterOrganization, Registered};
+use super::ops::{
+    AddOrganizationDomain, Asked, Availability, CheckDomainAvailability, GetOrganization, ListOrganizations,
+    RegisterOrganization, Registered, UpdateOrganization,
+};
+use super::store::Filter;
 use super::{Cloud, Kind, Organization, State};
 use crate::country::Country;
-use crate::names::{DisplayName, DomainPrefix, LocalName};
+use crate::names::{DisplayName, Domain, DomainPrefix, LocalName, sort_key};
 use crate::password::Chosen;
+
+/// Characters of an organization's name at most.
+const NAME_MAX: usize = 200;
 
 impl Wire for RegisterOrganization {
     type Request = pb::RegisterOrganizationRequest;
@@ -18,7 +26,7 @@ impl Wire for RegisterOrganization {
 
     fn parse(request: Self::Request) -> Result<Self, Fault> {
         let mut form = Form::default();
-        let name = form.text("name", &request.name, 1..=200);
+        let name = form.text("name", &request.name, 1..=NAME_MAX);
         let country = form.take("country", Country::parse(&request.country));
         let cloud = cloud(&mut form, "cloud", request.cloud);
         let prefix = form.take("domain_prefix", DomainPrefix::parse(&request.domain_prefix));
@@ -45,6 +53,128 @@ impl Wire for RegisterOrganization {
             admin_user_id: reply.admin.to_string(),
             admin_sign_in_name: reply.sign_in_name,
         }
+    }
+}
+
+impl Wire for GetOrganization {
+    type Request = pb::GetOrganizationRequest;
+    type Response = pb::GetOrganizationResponse;
+    type Reply = Organization;
+
+    fn parse(request: Self::Request) -> Result<Self, Fault> {
+        let mut form = Form::default();
+        let id = form.id("organization_id", &request.organization_id);
+        form.finish(|| Some(Self { id: id? }))
+    }
+
+    fn present(organization: Organization) -> Self::Response {
+        pb::GetOrganizationResponse { organization: Some(present(&organization)) }
+    }
+}
+
+impl Wire for ListOrganizations {
+    type Request = pb::ListOrganizationsRequest;
+    type Response = pb::ListOrganizationsResponse;
+    type Reply = (Page<Organization>, Tokens);
+
+    fn parse(request: Self::Request) -> Result<Self, Fault> {
+        let mut form = Form::default();
+        let page_size = form.page_size(request.page_size);
+        let start = match pb::list_organizations_request::Seek::try_from(request.seek) {
+            Ok(pb::list_organizations_request::Seek::Last) => Some(Seek::Last),
+            Ok(_) => Some(Seek::First),
+            Err(_) => {
+                form.wrong("seek", "UNKNOWN_VALUE", "is not a seek");
+                None
+            }
+        };
+        let kind = match pb::OrganizationKind::try_from(request.kind) {
+            Ok(pb::OrganizationKind::Unspecified) => Some(None),
+            Ok(pb::OrganizationKind::Partner) => Some(Some(Kind::Partner)),
+            Ok(pb::OrganizationKind::Customer) => Some(Some(Kind::Customer)),
+            Ok(pb::OrganizationKind::Platform) => Some(Some(Kind::Platform)),
+            Err(_) => {
+                form.wrong("kind", "UNKNOWN_VALUE", format!("{} is not a kind of organization", request.kind));
+                None
+            }
+        };
+        let name_prefix = form.text("name_prefix", &request.name_prefix, 0..=NAME_MAX).map(|name| sort_key(&name));
+        form.finish(|| {
+            Some(Self {
+                filter: Filter { kind: kind?, name_prefix: name_prefix? },
+                page_size: page_size?,
+                page_token: request.page_token,
+                start: start?,
+            })
+        })
+    }
+
+    fn present((page, tokens): Self::Reply) -> Self::Response {
+        pb::ListOrganizationsResponse {
+            organizations: page.rows.iter().map(present).collect(),
+            next_page_token: tokens.next,
+            previous_page_token: tokens.previous,
+        }
+    }
+}
+
+impl Wire for UpdateOrganization {
+    type Request = pb::UpdateOrganizationRequest;
+    type Response = pb::UpdateOrganizationResponse;
+    type Reply = Organization;
+
+    fn parse(request: Self::Request) -> Result<Self, Fault> {
+        let mut form = Form::default();
+        let id = form.id("organization_id", &request.organization_id);
+        let name = form.text("name", &request.name, 1..=NAME_MAX);
+        let version = form.etag(&request.etag);
+        form.finish(|| Some(Self { id: id?, name: name?, version }))
+    }
+
+    fn present(organization: Organization) -> Self::Response {
+        pb::UpdateOrganizationResponse { organization: Some(present(&organization)) }
+    }
+}
+
+impl Wire for AddOrganizationDomain {
+    type Request = pb::AddOrganizationDomainRequest;
+    type Response = pb::AddOrganizationDomainResponse;
+    type Reply = Organization;
+
+    fn parse(request: Self::Request) -> Result<Self, Fault> {
+        let mut form = Form::default();
+        let id = form.id("organization_id", &request.organization_id);
+        let domain = form.take("domain", Domain::parse(&request.domain));
+        let version = form.etag(&request.etag);
+        form.finish(|| Some(Self { id: id?, domain: domain?, version }))
+    }
+
+    fn present(organization: Organization) -> Self::Response {
+        pb::AddOrganizationDomainResponse { organization: Some(present(&organization)) }
+    }
+}
+
+impl Wire for CheckDomainAvailability {
+    type Request = pb::CheckDomainAvailabilityRequest;
+    type Response = pb::CheckDomainAvailabilityResponse;
+    type Reply = Availability;
+
+    fn parse(request: Self::Request) -> Result<Self, Fault> {
+        use pb::check_domain_availability_request::Name;
+        let mut form = Form::default();
+        let asked = match &request.name {
+            Some(Name::Domain(text)) => form.take("domain", Domain::parse(text)).map(Asked::Whole),
+            Some(Name::DomainPrefix(text)) => form.take("domain_prefix", DomainPrefix::parse(text)).map(Asked::Prefix),
+            None => {
+                form.wrong("name", "REQUIRED", "give a domain or a domain_prefix");
+                None
+            }
+        };
+        form.finish(|| Some(Self { asked: asked? }))
+    }
+
+    fn present(reply: Availability) -> Self::Response {
+        pb::CheckDomainAvailabilityResponse { domain: reply.domain.as_str().to_owned(), available: reply.available }
     }
 }
 

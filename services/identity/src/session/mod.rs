@@ -9,7 +9,7 @@ mod token;
 mod wire;
 
 pub(crate) use ops::raise_floor;
-pub(crate) use wire::{role, role_number};
+pub(crate) use wire::{role, role_number, roles};
 
 use std::time::Duration;
 

@@ -4,7 +4,8 @@ use base::{Fault, Id, Timestamp};
 use db::{Record, Row, Tx};
 
 use super::Session;
-use crate::user::User;
+use crate::organization::Organization;
+use crate::user::{Role, User};
 
 impl Record for Session {
     fn read(row: &Row) -> Result<Self, Fault> {
@@ -46,6 +47,30 @@ pub async fn insert(tx: &mut Tx, session: &Session) -> Result<(), Fault> {
     .execute()
     .await
     .map(drop)
+}
+
+/// Whether an active user of the organization who holds the role has a session that goes on.
+pub async fn any_open_with_role(
+    tx: &mut Tx,
+    organization: Id<Organization>,
+    role: Role,
+    now: Timestamp,
+) -> Result<bool, Fault> {
+    let session: Option<Id<Session>> = tx
+        .sql(
+            "SELECT s.session_id FROM sessions s
+             JOIN users u ON u.user_id = s.user_id
+             JOIN user_roles r ON r.user_id = u.user_id
+             WHERE u.organization_id = $1 AND u.state = 'ACTIVE' AND r.role = $2 AND s.state = 'OPEN'
+                 AND s.expire_time > $3
+             LIMIT 1",
+        )
+        .bind(organization)
+        .bind(role.as_str())
+        .bind(now)
+        .optional()
+        .await?;
+    Ok(session.is_some())
 }
 
 /// Ends one session. False when it was over.

@@ -1,5 +1,7 @@
 //! Sessions on the wire.
 
+use std::collections::BTreeSet;
+
 use base::{Fault, Secret};
 use proto::identity::v1 as pb;
 use service::form::timestamp;
@@ -148,4 +150,18 @@ pub(crate) fn role_number(role: Role) -> i32 {
 /// The role of a number in the contract.
 pub(crate) fn role(number: i32) -> Option<Role> {
     Role::ALL.into_iter().find(|role| role_number(*role) == number)
+}
+
+/// The roles of a repeated field; one that is named twice counts once.
+pub(crate) fn roles(form: &mut Form, field: &str, numbers: &[i32]) -> BTreeSet<Role> {
+    let mut roles = BTreeSet::new();
+    for (position, number) in numbers.iter().enumerate() {
+        match role(*number) {
+            Some(role) => {
+                roles.insert(role);
+            }
+            None => form.wrong(format!("{field}[{position}]"), "UNKNOWN_VALUE", format!("{number} is not a role")),
+        }
+    }
+    roles
 }

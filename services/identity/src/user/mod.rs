@@ -1,12 +1,17 @@
 //! Users: people who sign in. Owns names, roles and credentials; refuses to keep a secret that can be read back.
 
+pub mod grants;
 pub mod store;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use base::{Id, Timestamp};
 
 use crate::organization::{Kind, Organization};
+
+/// How long a temporary password can be used (C18).
+pub const TEMPORARY_LIFE: Duration = Duration::from_secs(72 * 3600);
 
 /// What a user may do. Which roles exist for whom is the organization's kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -140,6 +145,21 @@ pub struct User {
     pub version: i64,
     /// When they were made.
     pub create_time: Timestamp,
+}
+
+impl Credential {
+    /// A temporary password, made now.
+    pub fn temporary(digest: [u8; 32], now: Timestamp) -> Self {
+        Self::Temporary { digest: digest.to_vec(), expire_time: now + TEMPORARY_LIFE }
+    }
+
+    /// When it can be used no more, if ever.
+    pub const fn expire_time(&self) -> Option<Timestamp> {
+        match self {
+            Self::Chosen { .. } => None,
+            Self::Temporary { expire_time, .. } => Some(*expire_time),
+        }
+    }
 }
 
 impl User {

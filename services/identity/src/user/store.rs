@@ -1,5 +1,7 @@
 //! Users in SQL.
 
+use std::collections::BTreeSet;
+
 use base::{Fault, Id, Timestamp};
 use db::{Record, Row, Tx};
 
@@ -26,7 +28,7 @@ impl Record for User {
             display_name: row.get("display_name")?,
             state: State::parse(&row.get::<String>("state")?)
                 .ok_or_else(|| Fault::internal("a user's row holds an unknown state"))?,
-            roles: std::collections::BTreeSet::new(),
+            roles: BTreeSet::new(),
             credential,
             credential_set_by: row.get("credential_set_by")?,
             credential_set_time: row.get("credential_set_time")?,
@@ -49,6 +51,23 @@ pub async fn get(tx: &mut Tx, id: Id<User>) -> Result<Option<User>, Fault> {
         )
         .bind(id)
         .for_share()
+        .optional()
+        .await?;
+    with_roles(tx, user).await
+}
+
+/// The user with roles, held for a change.
+pub async fn lock(tx: &mut Tx, id: Id<User>) -> Result<Option<User>, Fault> {
+    let user = tx
+        .sql(
+            "SELECT user_id, organization_id, sign_in_name, sign_in_key, display_name, state, password_hash,
+                 temporary_digest, temporary_expire_time, credential_set_by, credential_set_time, auth_version, version,
+                 create_time
+             FROM users
+             WHERE user_id = $1",
+        )
+        .bind(id)
+        .for_update()
         .optional()
         .await?;
     with_roles(tx, user).await
@@ -111,14 +130,51 @@ pub async fn insert(tx: &mut Tx, user: &User) -> Result<bool, Fault> {
     if inserted == 0 {
         return Ok(false);
     }
-    for role in &user.roles {
-        tx.sql("INSERT INTO user_roles (user_id, role) VALUES ($1, $2)")
-            .bind(user.id)
-            .bind(role.as_str())
-            .execute()
-            .await?;
-    }
+    insert_roles(tx, user.id, &user.roles).await?;
     Ok(true)
+}
+
+async fn insert_roles(tx: &mut Tx, id: Id<User>, roles: &BTreeSet<Role>) -> Result<(), Fault> {
+    for role in roles {
+        tx.sql("INSERT INTO user_roles (user_id, role) VALUES ($1, $2)").bind(id).bind(role.as_str()).execute().await?;
+    }
+    Ok(())
+}
+
+/// Replaces the roles and raises auth_version, unless somebody was faster.
+pub async fn set_roles(tx: &mut Tx, user: &User, roles: &BTreeSet<Role>, now: Timestamp) -> Result<bool, Fault> {
+    let updated = tx
+        .sql(
+            "UPDATE users SET auth_version = auth_version + 1, version = version + 1, update_time = $3
+             WHERE user_id = $1 AND version = $2 AND state = 'ACTIVE'",
+        )
+        .bind(user.id)
+        .bind(user.version)
+        .bind(now)
+        .execute()
+        .await?;
+    if updated == 0 {
+        return Ok(false);
+    }
+    tx.sql("DELETE FROM user_roles WHERE user_id = $1").bind(user.id).execute().await?;
+    insert_roles(tx, user.id, roles).await?;
+    Ok(true)
+}
+
+/// Deletes the user, which frees the sign-in name and raises auth_version, unless somebody was faster.
+pub async fn delete(tx: &mut Tx, user: &User, now: Timestamp) -> Result<bool, Fault> {
+    let deleted = tx
+        .sql(
+            "UPDATE users
+             SET state = 'DELETED', auth_version = auth_version + 1, version = version + 1, update_time = $3
+             WHERE user_id = $1 AND version = $2 AND state = 'ACTIVE'",
+        )
+        .bind(user.id)
+        .bind(user.version)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(deleted == 1)
 }
 
 /// Replaces the credential and raises auth_version, unless somebody was faster.
@@ -169,6 +225,23 @@ pub async fn any_with_role(tx: &mut Tx, organization: Id<Organization>, role: Ro
     .bind(role.as_str())
     .optional()
     .await
+}
+
+/// Whether another active user of the same organization holds the role. Hold the organization's row before asking.
+pub async fn another_with_role(tx: &mut Tx, user: &User, role: Role) -> Result<bool, Fault> {
+    let another: Option<Id<User>> = tx
+        .sql(
+            "SELECT u.user_id FROM users u
+             JOIN user_roles r ON r.user_id = u.user_id
+             WHERE u.organization_id = $1 AND u.state = 'ACTIVE' AND r.role = $2 AND u.user_id <> $3
+             LIMIT 1",
+        )
+        .bind(user.organization)
+        .bind(role.as_str())
+        .bind(user.id)
+        .optional()
+        .await?;
+    Ok(another.is_some())
 }
 
 /// Raises auth_version and answers the new one.

@@ -1,7 +1,5 @@
 //! Workloads on the wire.
 
-use std::collections::BTreeSet;
-
 use base::{Fault, Page, Secret, Seek};
 use proto::identity::v1 as pb;
 use service::form::{etag, timestamp};
@@ -11,8 +9,7 @@ use service::{Form, Wire};
 use super::Workload;
 use super::ops::{CreateWorkload, DeleteWorkload, IssueToken, Issued, ListWorkloads, RotateWorkloadSecret, WithSecret};
 use crate::names::DisplayName;
-use crate::session::{role, role_number};
-use crate::user::Role;
+use crate::session::{role_number, roles};
 
 impl Wire for CreateWorkload {
     type Request = pb::CreateWorkloadRequest;
@@ -22,7 +19,10 @@ impl Wire for CreateWorkload {
     fn parse(request: Self::Request) -> Result<Self, Fault> {
         let mut form = Form::default();
         let name = form.take("display_name", DisplayName::parse(&request.display_name));
-        let roles = roles(&mut form, &request.roles);
+        if request.roles.is_empty() {
+            form.wrong("roles", "REQUIRED", "at least one role is required");
+        }
+        let roles = roles(&mut form, "roles", &request.roles);
         form.finish(|| Some(Self { display_name: name?, roles }))
     }
 
@@ -120,22 +120,6 @@ impl Wire for IssueToken {
             expire_time: Some(timestamp(reply.expire_time)),
         }
     }
-}
-
-fn roles(form: &mut Form, numbers: &[i32]) -> BTreeSet<Role> {
-    if numbers.is_empty() {
-        form.wrong("roles", "REQUIRED", "at least one role is required");
-    }
-    let mut roles = BTreeSet::new();
-    for (position, number) in numbers.iter().enumerate() {
-        match role(*number) {
-            Some(role) => {
-                roles.insert(role);
-            }
-            None => form.wrong(format!("roles[{position}]"), "UNKNOWN_VALUE", format!("{number} is not a role")),
-        }
-    }
-    roles
 }
 
 fn present(workload: &Workload) -> pb::Workload {

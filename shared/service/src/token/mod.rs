@@ -36,7 +36,7 @@ pub enum PrincipalKind {
 }
 
 /// The user for whom a workload acts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OnBehalfOf {
     /// The user.
     pub user: Uuid,

@@ -1,0 +1,291 @@
+//! Working sagas off: any replica, one step after the other, until they are over.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::{Fault, Kind};
+use service::{Caller, Cx, Host, Service, Work};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::store::{self, Saga, State};
+use crate::{Answers, Flow, next_attempt};
+
+/// The safety net beside being woken.
+const POLL: Duration = Duration::from_millis(250);
+/// Sagas of one claim.
+const BATCH: i64 = 32;
+
+/// Works sagas off until told to stop.
+pub async fn run<F: Flow>(host: Arc<Host<F::Service>>, stop: CancellationToken) {
+    let mut workers = JoinSet::new();
+    while !stop.is_cancelled() {
+        let news = host.begun();
+        match store::claim(&host.db, host.clock.now(), BATCH).await {
+            Ok(claimed) if claimed.is_empty() => {
+                tokio::select! {
+                    () = news => {}
+                    () = tokio::time::sleep(POLL) => {}
+                    () = stop.cancelled() => {}
+                }
+            }
+            Ok(claimed) => {
+                for saga in claimed {
+                    workers.spawn(work_off::<F>(Arc::clone(&host), saga));
+                }
+            }
+            Err(fault) => {
+                tracing::warn!(%fault, "sagas could not be claimed");
+                tokio::time::sleep(POLL).await;
+            }
+        }
+        while workers.try_join_next().is_some() {}
+    }
+    while workers.join_next().await.is_some() {}
+}
+
+async fn work_off<F: Flow>(host: Arc<Host<F::Service>>, saga: Saga) {
+    let id = saga.id;
+    if let Err(fault) = drive::<F>(&host, saga).await {
+        tracing::warn!(saga.id = %id, %fault, "a saga could not go on; it is tried again");
+    }
+    host.tell_moved();
+}
+
+/// Takes one claimed saga as far as it goes.
+///
+/// # Errors
+/// When the database does not answer; the claim runs out by itself.
+pub async fn drive<F: Flow>(host: &Arc<Host<F::Service>>, mut saga: Saga) -> Result<(), Fault> {
+    let flow = F::read(&saga.flow, &saga.request)?;
+    loop {
+        let next = match saga.state {
+            State::Preparing => prepare(host, &flow, &saga).await?,
+            State::Committed => settle(host, &flow, &saga).await?,
+            State::Aborting => cancel(host, &flow, &saga).await?,
+            State::Settled | State::Aborted => return Ok(()),
+        };
+        match next {
+            Next::Moved(state) => saga.state = state,
+            Next::Refused(refusal) => {
+                let abort = Abort::<F::Service> { saga: &saga, refusal: &refusal, service: PhantomData };
+                if !host.transact(&abort).await? {
+                    return Ok(());
+                }
+                saga.refusal = Some((refusal.kind(), refusal.reason().to_owned(), refusal.message().to_owned()));
+                saga.state = State::Aborting;
+            }
+            Next::Later => {
+                let mut tx = host.db.write().await?;
+                store::release(&mut tx, &saga, next_attempt(host.clock.now(), saga.attempts)).await?;
+                return tx.commit().await;
+            }
+            Next::Stale => return Ok(()),
+        }
+        host.tell_moved();
+    }
+}
+
+enum Next {
+    Moved(State),
+    Refused(Fault),
+    Later,
+    Stale,
+}
+
+/// Whether another attempt may end otherwise.
+fn is_passing(fault: &Fault) -> bool {
+    matches!(
+        fault.kind(),
+        Kind::Unavailable | Kind::Deadline | Kind::Aborted | Kind::Exhausted | Kind::Busy | Kind::Internal
+    )
+}
+
+async fn prepare<F: Flow>(host: &Arc<Host<F::Service>>, flow: &F, saga: &Saga) -> Result<Next, Fault> {
+    if host.clock.now() >= saga.budget_until {
+        let message = "not everybody who has to agree answered in time; nothing was changed, try again";
+        return Ok(Next::Refused(Fault::unavailable("SAGA_TIMED_OUT", message)));
+    }
+    let mut tx = host.db.snapshot().await?;
+    let done = store::done(&mut tx, saga.id, "PREPARED").await;
+    tx.rollback().await;
+    let done = done?;
+    let mut later = false;
+    for step in flow.prepare_steps() {
+        if done.get(step).is_ok() {
+            continue;
+        }
+        match flow.prepare(host, saga.id, step).await {
+            Ok(answer) => note(host, saga, step, "PREPARED", &answer).await?,
+            Err(fault) if is_passing(&fault) => {
+                tracing::info!(saga.id = %saga.id, step, %fault, "a step was not answered; it is tried again");
+                later = true;
+            }
+            Err(refusal) => return Ok(Next::Refused(refusal)),
+        }
+    }
+    if later {
+        return Ok(Next::Later);
+    }
+    match host.transact(&Decide { flow, saga }).await {
+        Ok(true) => Ok(Next::Moved(State::Committed)),
+        Ok(false) => Ok(Next::Stale),
+        Err(fault) if is_passing(&fault) => {
+            tracing::warn!(saga.id = %saga.id, %fault, "a decision could not be written; it is tried again");
+            Ok(Next::Later)
+        }
+        Err(refusal) => Ok(Next::Refused(refusal)),
+    }
+}
+
+async fn settle<F: Flow>(host: &Arc<Host<F::Service>>, flow: &F, saga: &Saga) -> Result<Next, Fault> {
+    let mut tx = host.db.snapshot().await?;
+    let done = store::done(&mut tx, saga.id, "SETTLED").await;
+    tx.rollback().await;
+    let done = done?;
+    let mut later = false;
+    for step in flow.settle_steps() {
+        if done.get(step).is_ok() {
+            continue;
+        }
+        match flow.settle(host, saga.id, step).await {
+            Ok(answer) => note(host, saga, step, "SETTLED", &answer).await?,
+            Err(fault) => {
+                // From the decision forward only: whatever was answered, it is tried again.
+                tracing::warn!(saga.id = %saga.id, step, %fault, "a step after the decision failed; it is tried again");
+                later = true;
+            }
+        }
+    }
+    if later {
+        return Ok(Next::Later);
+    }
+    let settled = Move::<F::Service> { saga, from: State::Committed, to: State::Settled, service: PhantomData };
+    let moved = host.transact(&settled).await?;
+    Ok(if moved { Next::Moved(State::Settled) } else { Next::Stale })
+}
+
+async fn cancel<F: Flow>(host: &Arc<Host<F::Service>>, flow: &F, saga: &Saga) -> Result<Next, Fault> {
+    let mut tx = host.db.snapshot().await?;
+    let done = store::done(&mut tx, saga.id, "CANCELED").await;
+    tx.rollback().await;
+    let done = done?;
+    let mut later = false;
+    for step in flow.prepare_steps() {
+        if done.get(step).is_ok() {
+            continue;
+        }
+        match flow.cancel(host, saga.id, step).await {
+            Ok(()) => note(host, saga, step, "CANCELED", &[]).await?,
+            Err(fault) => {
+                tracing::warn!(saga.id = %saga.id, step, %fault, "a step could not be taken back; it is tried again");
+                later = true;
+            }
+        }
+    }
+    if later {
+        return Ok(Next::Later);
+    }
+    let ended = host.transact(&Abandon { flow, saga }).await?;
+    Ok(if ended { Next::Moved(State::Aborted) } else { Next::Stale })
+}
+
+async fn note<S: Service>(host: &Host<S>, saga: &Saga, step: &str, kind: &str, answer: &[u8]) -> Result<(), Fault> {
+    let mut tx = host.db.write().await?;
+    store::record(&mut tx, saga, step, kind, answer, host.clock.now()).await?;
+    tx.commit().await
+}
+
+/// The decision, guarded by the lease epoch and the state.
+struct Decide<'s, F> {
+    flow: &'s F,
+    saga: &'s Saga,
+}
+
+impl<F: Flow> Work for Decide<'_, F> {
+    type Service = F::Service;
+    type Done = bool;
+
+    fn caller(&self) -> Caller {
+        Caller::recall(&self.saga.caller)
+    }
+
+    async fn run(&self, cx: &mut Cx<F::Service>) -> Result<bool, Fault> {
+        let now = cx.now();
+        if !store::advance(&mut cx.tx, self.saga, State::Preparing, State::Committed, now).await? {
+            return Ok(false);
+        }
+        let answers: Answers = store::done(&mut cx.tx, self.saga.id, "PREPARED").await?;
+        self.flow.decide(cx, self.saga.id, &answers).await?;
+        Ok(true)
+    }
+}
+
+/// The other possible end of PREPARING: a conditional update of the same row.
+struct Abort<'s, S> {
+    saga: &'s Saga,
+    refusal: &'s Fault,
+    service: PhantomData<fn() -> S>,
+}
+
+impl<S: Service> Work for Abort<'_, S> {
+    type Service = S;
+    type Done = bool;
+
+    async fn run(&self, cx: &mut Cx<S>) -> Result<bool, Fault> {
+        let now = cx.now();
+        if !store::advance(&mut cx.tx, self.saga, State::Preparing, State::Aborting, now).await? {
+            return Ok(false);
+        }
+        store::refuse(&mut cx.tx, self.saga, self.refusal).await?;
+        Ok(true)
+    }
+}
+
+/// The end of an aborted saga.
+struct Abandon<'s, F> {
+    flow: &'s F,
+    saga: &'s Saga,
+}
+
+impl<F: Flow> Work for Abandon<'_, F> {
+    type Service = F::Service;
+    type Done = bool;
+
+    fn caller(&self) -> Caller {
+        Caller::recall(&self.saga.caller)
+    }
+
+    async fn run(&self, cx: &mut Cx<F::Service>) -> Result<bool, Fault> {
+        let now = cx.now();
+        if !store::advance(&mut cx.tx, self.saga, State::Aborting, State::Aborted, now).await? {
+            return Ok(false);
+        }
+        let (kind, reason, message) = self.saga.refusal.clone().unwrap_or((
+            Kind::Internal,
+            "INTERNAL".to_owned(),
+            "a saga was aborted without a refusal".to_owned(),
+        ));
+        self.flow.abandon(cx, self.saga.id, &Fault::recalled(kind, reason, message)).await?;
+        Ok(true)
+    }
+}
+
+/// A step of the saga's own row and nothing else.
+struct Move<'s, S> {
+    saga: &'s Saga,
+    from: State,
+    to: State,
+    service: PhantomData<fn() -> S>,
+}
+
+impl<S: Service> Work for Move<'_, S> {
+    type Service = S;
+    type Done = bool;
+
+    async fn run(&self, cx: &mut Cx<S>) -> Result<bool, Fault> {
+        let now = cx.now();
+        store::advance(&mut cx.tx, self.saga, self.from, self.to, now).await
+    }
+}
