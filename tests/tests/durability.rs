@@ -96,7 +96,7 @@ struct Phases {
 async fn calls_given_up_at_any_moment_are_whole_or_absent_and_harm_no_other(
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
 ) {
-    const CALLS: usize = 300;
+    const CALLS: usize = 200;
     let seed = seed();
     println!("{SEED_VARIABLE}={seed}");
     let mut random = StdRng::seed_from_u64(seed);

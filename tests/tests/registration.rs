@@ -117,7 +117,8 @@ async fn the_journal_is_read_newest_first_by_those_who_may_and_of_their_own_orga
     let mut workloads = WorkloadServiceClient::new(world.to_identity().await);
     let mut made = Vec::new();
     for (name, role) in [("reader", Role::BillingAdmin), ("helper", Role::HelpdeskAgent)] {
-        let create = CreateWorkloadRequest { display_name: name.to_owned(), roles: vec![role.into()], ..Default::default() };
+        let create =
+            CreateWorkloadRequest { display_name: name.to_owned(), roles: vec![role.into()], ..Default::default() };
         made.push(workloads.create_workload(authorized(admin, create)).await.unwrap().into_inner());
     }
     let mut journal = AuditServiceClient::new(world.to_identity().await);

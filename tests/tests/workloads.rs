@@ -66,7 +66,8 @@ async fn a_workload_signs_in_with_its_secret_and_acts_for_its_organization(
     let mut limits = LimitsServiceClient::new(world.to_licensing().await);
     limits.get_limits(authorized(&token, GetLimitsRequest {})).await.unwrap();
 
-    let refused = Refused::by(client.create_workload(authorized(&token, creation("child", &[Role::BillingAdmin]))).await);
+    let refused =
+        Refused::by(client.create_workload(authorized(&token, creation("child", &[Role::BillingAdmin]))).await);
     assert_eq!(words(&refused), (Code::PermissionDenied, "ROLE_NOT_ALLOWED"));
     let refused = Refused::by(issue(&mut client, &workload.workload_id, "not the secret", "").await);
     assert_eq!(words(&refused), (Code::Unauthenticated, "SIGN_IN_FAILED"));
@@ -165,7 +166,8 @@ async fn a_role_of_another_kind_of_organization_and_a_taken_name_are_refused(
     let again = creation("STRASSE", &[Role::SalesAgent]);
     let differs = client.create_workload(authorized(&admin, again)).await;
     assert!(differs.is_ok(), "names are folded by letter case, not by spelling");
-    let refused = Refused::by(client.create_workload(authorized(&admin, creation("straße", &[Role::SalesAgent]))).await);
+    let refused =
+        Refused::by(client.create_workload(authorized(&admin, creation("straße", &[Role::SalesAgent]))).await);
     assert_eq!(words(&refused), (Code::AlreadyExists, "WORKLOAD_NAME_TAKEN"));
 
     let operator = world.operator().await;

@@ -45,10 +45,9 @@ impl Text {
             Seek::After(_) => {
                 (format!("AND ({key}, {id}) > (${first}, ${second}) ORDER BY {key}, {id} LIMIT ${third}"), 3)
             }
-            Seek::Before(_) => (
-                format!("AND ({key}, {id}) < (${first}, ${second}) ORDER BY {key} DESC, {id} DESC LIMIT ${third}"),
-                3,
-            ),
+            Seek::Before(_) => {
+                (format!("AND ({key}, {id}) < (${first}, ${second}) ORDER BY {key} DESC, {id} DESC LIMIT ${third}"), 3)
+            }
         };
         self.join(&end);
         self.bound += parameters;
