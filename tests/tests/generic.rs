@@ -18,7 +18,7 @@ async fn call_empty(address: SocketAddr, path: &str, request: Request<()>) -> Re
     let mut client = Grpc::new(connect(address).await);
     client.ready().await.unwrap();
     let path = PathAndQuery::try_from(path).unwrap();
-    client.unary(request, path, ProstCodec::<(), ()>::default()).await.map(|answer| answer.into_inner())
+    client.unary(request, path, ProstCodec::<(), ()>::default()).await.map(tonic::Response::into_inner)
 }
 
 /// Where a method is served: its own service, or all three for what every service has.

@@ -1,5 +1,4 @@
 //! Fences, commands, and walks over small READMEs in folders of their own.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test has nothing better to do than fail")]
 
 use std::fs::{self, File, Permissions};
 use std::net::{Ipv4Addr, TcpListener};
