@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +13,8 @@ use super::Surroundings;
 
 /// What the service says when it can be called.
 const READY: &str = "tandem is ready";
+/// A connection that is over keeps its own end of a port for a minute, and any port may have been somebody's end.
+const PORT_TIMEOUT: Duration = Duration::from_secs(90);
 /// It may have to be compiled first.
 const READY_TIMEOUT: Duration = Duration::from_secs(600);
 /// Longer than the service allows itself.
@@ -22,13 +24,17 @@ const LAST_LINES: usize = 60;
 
 /// Complains of the first port that somebody else listens on.
 pub(super) fn check_ports(ports: &[u16]) -> Result<(), String> {
-    let busy = ports
-        .iter()
-        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, **port)).is_err_and(|e| e.kind() == ErrorKind::AddrInUse));
-    match busy {
-        None => Ok(()),
-        Some(port) => Err(format!("port {port} is busy, and `cargo run` needs it: stop what listens there")),
+    let deadline = Instant::now() + PORT_TIMEOUT;
+    for &port in ports {
+        while TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_err_and(|error| error.kind() == ErrorKind::AddrInUse) {
+            let listened_at = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
+            if listened_at || Instant::now() >= deadline {
+                return Err(format!("port {port} is busy, and `cargo run` needs it: stop what listens there"));
+            }
+            thread::sleep(Duration::from_millis(500));
+        }
     }
+    Ok(())
 }
 
 pub(super) struct Server {
