@@ -76,6 +76,11 @@ impl Tx {
         Statement::new(self, text)
     }
 
+    /// Whether it may write; a snapshot may not.
+    pub fn is_writable(&self) -> bool {
+        self.writable
+    }
+
     /// Which database this is.
     pub fn dialect(&self) -> Dialect {
         match self.session {

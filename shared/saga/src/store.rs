@@ -210,13 +210,15 @@ pub(crate) async fn release(tx: &mut Tx, saga: &Saga, due: Timestamp) -> Result<
 pub(crate) async fn advance(tx: &mut Tx, saga: &Saga, from: State, to: State, now: Timestamp) -> Result<bool, Fault> {
     let moved = tx
         .sql(
-            "UPDATE sagas SET state = $4, attempts = 0, lease_until = $5, update_time = $5
+            "UPDATE sagas SET state = $4, attempts = 0, lease_until = $5, update_time = $6
              WHERE saga_id = $1 AND lease_epoch = $2 AND state = $3",
         )
         .bind(saga.id)
         .bind(saga.lease_epoch)
         .bind(from.as_str())
         .bind(to.as_str())
+        // Its worker goes on with the next step under the same claim.
+        .bind(now + LEASE)
         .bind(now)
         .execute()
         .await?;

@@ -76,12 +76,12 @@ impl<S: Service> Host<S> {
     /// Fetches the key set anew and remembers it, so that a restart without identity can still verify tokens.
     ///
     /// # Errors
-    /// When identity or the database does not answer; the keys in use stay in use.
+    /// When identity does not answer, and the keys in use stay in use; or the database, and the new ones are in use all
+    /// the same.
     pub async fn refresh_keys(&self) -> Result<(), Fault> {
         let keys = S::fetch_keys(self).await?;
-        key_store::remember(&self.db, &keys, self.clock.now()).await?;
-        self.key_set.replace(keys);
-        Ok(())
+        self.key_set.replace(keys.clone());
+        key_store::remember(&self.db, &keys, self.clock.now()).await
     }
 
     /// Takes the key set that was fetched last into use.

@@ -273,6 +273,10 @@ impl fmt::Debug for ProcessConfig {
 /// A database URL without what stands between `//` and `@`, nor behind `?`: either may hold a password.
 fn masked(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    // An @ behind a ? leaves open where the password ends.
+    if rest.split_once('?').is_some_and(|(_, options)| options.contains('@')) {
+        return format!("{scheme}://***");
+    }
     let (user, rest) = rest.rsplit_once('@').map_or(("", rest), |(_, rest)| ("***@", rest));
     let (place, options) = rest.split_once('?').map_or((rest, ""), |(place, _)| (place, "?***"));
     format!("{scheme}://{user}{place}{options}")
@@ -304,7 +308,8 @@ mod tests {
     fn the_database_password_is_masked() {
         assert_eq!(masked("postgres://tandem:hunter2@db:5432/identity"), "postgres://***@db:5432/identity");
         assert_eq!(masked("postgres://db/identity?password=hunter2"), "postgres://db/identity?***");
-        assert_eq!(masked("postgres://db/identity?password=hunter@2"), "postgres://***@2");
+        assert_eq!(masked("postgres://db/identity?password=hunter@2"), "postgres://***");
+        assert_eq!(masked("postgres://u:hunter?2@db/identity"), "postgres://***");
         assert_eq!(masked("sqlite:data/identity.db"), "sqlite:data/identity.db");
     }
 }

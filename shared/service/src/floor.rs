@@ -30,6 +30,13 @@ pub(crate) async fn check(tx: &mut Tx, principal: &Principal) -> Result<(), Faul
 }
 
 async fn check_one(tx: &mut Tx, principal: Uuid, auth_version: i64) -> Result<(), Fault> {
+    // Without a row there is nothing to hold: a reduction could be answered while a write that began before it commits.
+    if tx.is_writable() {
+        tx.sql("INSERT INTO principal_floors (principal_id, auth_version) VALUES ($1, 0) ON CONFLICT DO NOTHING")
+            .bind(principal)
+            .execute()
+            .await?;
+    }
     let floor: Option<i64> = tx
         .sql("SELECT auth_version FROM principal_floors WHERE principal_id = $1")
         .bind(principal)

@@ -14,12 +14,14 @@ pub(crate) async fn remember(db: &Db, keys: &[Key], now: Timestamp) -> Result<()
     let mut tx = db.write().await?;
     tx.sql("DELETE FROM verification_keys").execute().await?;
     for key in keys {
-        tx.sql("INSERT INTO verification_keys (kid, public_key, fetch_time) VALUES ($1, $2, $3)")
-            .bind(&key.kid)
-            .bind(key.public)
-            .bind(now)
-            .execute()
-            .await?;
+        tx.sql(
+            "INSERT INTO verification_keys (kid, public_key, fetch_time) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        )
+        .bind(&key.kid)
+        .bind(key.public)
+        .bind(now)
+        .execute()
+        .await?;
     }
     tx.commit().await
 }

@@ -63,11 +63,16 @@ impl Alone {
         self.proxy.as_ref().expect("only a database server is reached through a proxy")
     }
 
-    /// Registers an organization and answers an access token of its admin.
+    /// Registers an organization and answers an access token of its admin, who has a floor, as if they had written
+    /// before: the first write of a principal makes one, and another that comes meanwhile waits for it.
     pub async fn admin(&self) -> String {
         let made = self.api.register_organization(tonic::Request::new(World::registration())).await;
-        let sign_in_name = made.expect("a valid registration").into_inner().admin_sign_in_name;
-        let request = pb::SignInRequest { sign_in_name, password: PASSWORD.to_owned() };
+        let made = made.expect("a valid registration").into_inner();
+        let mut tx = self.host.db.write().await.expect("the database answers");
+        let admin = made.admin_user_id.parse().expect("an id");
+        service::floor::raise(&mut tx, admin, 1).await.expect("a floor");
+        tx.commit().await.expect("a commit");
+        let request = pb::SignInRequest { sign_in_name: made.admin_sign_in_name, password: PASSWORD.to_owned() };
         let answer = self.api.sign_in(tonic::Request::new(request)).await.expect("the sign-in succeeds");
         answer.into_inner().session.expect("a session begins").access_token
     }
