@@ -1,4 +1,4 @@
-//! Programs that act for an organization (DESIGN §5, C3, C23, D-01, D-31).
+//! Programs that act for an organization (C3, C23, D-01, D-31).
 #![expect(clippy::unwrap_used, reason = "a test fails where something is missing")]
 
 use std::time::Duration;
