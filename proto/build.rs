@@ -23,7 +23,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let pool = compiler.descriptor_pool();
 
     // What reflection shows: everything but the internal listeners' files.
-    let public: Vec<_> = files.iter().filter(|file| !file.ends_with("internal.proto")).collect();
+    let is_internal =
+        |file: &PathBuf| file.file_stem().is_some_and(|stem| stem.to_string_lossy().starts_with("internal"));
+    let public: Vec<_> = files.iter().filter(|file| !is_internal(file)).collect();
     let mut shown = Compiler::new([&root])?;
     shown.include_imports(true).include_source_info(true).open_files(public)?;
     fs::write(out.join("public.bin"), shown.encode_file_descriptor_set())?;

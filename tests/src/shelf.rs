@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use base::{Clock, Fault};
 use db::{Db, Dialect, Migration};
+use proto::identity::v1::GetJwksRequest;
+use proto::identity::v1::key_service_client::KeyServiceClient;
 use proto::identity::v1::{RegisterOrganizationRequest, RegisterOrganizationResponse};
-use proto::licensing::v1::ApplyIdentityFactsRequest;
-use proto::licensing::v1::licensing_internal_service_client::LicensingInternalServiceClient;
 use service::keys::ServiceKeys;
 use service::peer::Peer;
 use service::rate::{Rate, Rates};
@@ -94,6 +94,7 @@ impl Service for Shelves {
     const READ_LIMITS: () = ();
     type Permission = ();
     type Target = ();
+    type Unresolved = std::convert::Infallible;
 
     fn own_organization() {}
 
@@ -102,6 +103,10 @@ impl Service for Shelves {
     }
 
     async fn authorize(_: &mut Cx<Self>, (): (), (): &()) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    async fn resolve(_: &service::Preparation<'_, Self>, _: Vec<Self::Unresolved>) -> Result<(), Fault> {
         Ok(())
     }
 
@@ -152,9 +157,9 @@ impl Operation for AddBook {
         let shelves = &preparation.host.service;
         shelves.may_prepare.acquire().await.expect("nobody closes it").forget();
         if let Some(peer) = &shelves.peer {
-            let request = peer.request(ApplyIdentityFactsRequest::default(), preparation.left())?;
-            let mut client = LicensingInternalServiceClient::new(peer.channel());
-            client.apply_identity_facts(request).await.map_err(|status| peer.fault(status))?;
+            let request = peer.request(GetJwksRequest::default(), preparation.left())?;
+            let mut client = KeyServiceClient::new(peer.channel());
+            client.get_jwks(request).await.map_err(|status| peer.fault(status))?;
         }
         shelves.prepared.fetch_add(1, Ordering::Relaxed);
         Ok(Prepared(preparation.left()))

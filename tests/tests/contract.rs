@@ -116,7 +116,7 @@ fn the_public_rpcs_are_the_committed_ones() {
 }
 
 #[test]
-fn every_internal_rpc_names_its_one_caller() {
+fn every_internal_rpc_names_its_callers() {
     const INNER: &str = "message ARequest {} message AResponse {} service AInternalService";
     let caller = |name: &str| {
         format!(

@@ -6,12 +6,10 @@ use std::time::Duration;
 
 use base::Clock;
 use proto::identity::v1 as pb;
+use proto::identity::v1::key_service_client::KeyServiceClient;
+use proto::identity::v1::key_service_server::{KeyService, KeyServiceServer};
 use proto::identity::v1::workload_service_client::WorkloadServiceClient;
-use proto::licensing::v1::licensing_internal_service_client::LicensingInternalServiceClient;
-use proto::licensing::v1::licensing_internal_service_server::{
-    LicensingInternalService, LicensingInternalServiceServer,
-};
-use proto::licensing::v1::{ApplyIdentityFactsRequest, ApplyIdentityFactsResponse};
+use proto::identity::v1::{GetJwksRequest, GetJwksResponse};
 use rstest::rstest;
 use service::keys::ServiceKeys;
 use service::peer::{ATTEMPT_TIMEOUT, Peer};
@@ -29,14 +27,11 @@ use tonic::{Code, Request, Response, Status};
 struct Notebook(mpsc::UnboundedSender<Option<String>>);
 
 #[tonic::async_trait]
-impl LicensingInternalService for Notebook {
-    async fn apply_identity_facts(
-        &self,
-        request: Request<ApplyIdentityFactsRequest>,
-    ) -> Result<Response<ApplyIdentityFactsResponse>, Status> {
+impl KeyService for Notebook {
+    async fn get_jwks(&self, request: Request<GetJwksRequest>) -> Result<Response<GetJwksResponse>, Status> {
         let timeout = request.metadata().get("grpc-timeout").map(|value| value.to_str().unwrap().to_owned());
         self.0.send(timeout).unwrap();
-        Ok(Response::new(ApplyIdentityFactsResponse {}))
+        Ok(Response::new(GetJwksResponse { keys: Vec::new() }))
     }
 }
 
@@ -53,7 +48,7 @@ impl Noted {
         let port = ReservedPort::reserve();
         let (notes, timeouts) = mpsc::unbounded_channel();
         let listener = TcpListenerStream::new(port.listen().unwrap());
-        let server = Server::builder().add_service(LicensingInternalServiceServer::new(Notebook(notes)));
+        let server = Server::builder().add_service(KeyServiceServer::new(Notebook(notes)));
         let serving = JoinSet::from_iter([server.serve_with_incoming(listener)]);
         let keys = ServiceKeys::random(&["shelves"]).remove("shelves").unwrap();
         let peer =
@@ -78,10 +73,10 @@ impl Noted {
 #[tokio::test]
 async fn a_peer_is_told_what_is_left_and_never_more_than_one_attempt() {
     let mut noted = Noted::start();
-    let mut client = LicensingInternalServiceClient::new(noted.peer.channel());
+    let mut client = KeyServiceClient::new(noted.peer.channel());
     for (left, told) in [(Duration::from_millis(100), Duration::from_millis(100)), (Duration::MAX, ATTEMPT_TIMEOUT)] {
-        let request = noted.peer.request(ApplyIdentityFactsRequest::default(), left).unwrap();
-        client.apply_identity_facts(request).await.unwrap();
+        let request = noted.peer.request(GetJwksRequest::default(), left).unwrap();
+        client.get_jwks(request).await.unwrap();
         assert_eq!(noted.timeout().await, told);
     }
 }

@@ -24,9 +24,9 @@ async fn call_empty(address: SocketAddr, path: &str, request: Request<()>) -> Re
 /// Where a method is served: its own service, or all three for what every service has.
 fn places(world: &World, method: &Method) -> Vec<SocketAddr> {
     let all = ["identity", "licensing", "partner"];
-    let of = |n: usize| match method.internal_caller {
-        Some(_) => world.addresses[n].internal,
-        None => world.addresses[n].public,
+    let of = |n: usize| match method.is_internal() {
+        true => world.addresses[n].internal,
+        false => world.addresses[n].public,
     };
     let package = method.path.trim_start_matches("/tandem.").split('.').next().unwrap().to_owned();
     let owners: Vec<usize> = match all.iter().position(|name| *name == package) {
@@ -82,7 +82,7 @@ async fn every_method_is_served_where_it_belongs_and_nowhere_else(#[values(Kind:
 async fn an_access_token_opens_no_internal_method(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
     let world = World::shared(kind).await;
     let token = world.register().await.session.access_token;
-    for method in methods().iter().filter(|method| method.internal_caller.is_some()) {
+    for method in methods().iter().filter(|method| method.is_internal()) {
         for address in places(world, method) {
             let refused = call_empty(address, &method.path, authorized(&token, ())).await.unwrap_err();
             assert_eq!(refused.code(), Code::Unauthenticated, "{}", method.path);
@@ -97,7 +97,7 @@ async fn an_empty_request_is_refused_with_a_documented_reason_or_answered_and_ne
 ) {
     let world = World::shared(kind).await;
     let documented = documented_reasons();
-    for method in methods().iter().filter(|method| method.internal_caller.is_none()) {
+    for method in methods().iter().filter(|method| !method.is_internal()) {
         let token = world.register().await.session.access_token;
         for address in places(world, method) {
             let Err(status) = call_empty(address, &method.path, authorized(&token, ())).await else { continue };

@@ -108,6 +108,7 @@ impl Service for Identity {
     const READ_LIMITS: Permission = Permission::SignedIn;
     type Permission = Permission;
     type Target = Target;
+    type Unresolved = std::convert::Infallible;
 
     fn own_organization() -> Target {
         Target::OwnOrganization
@@ -120,6 +121,10 @@ impl Service for Identity {
 
     async fn authorize(cx: &mut Cx<Self>, permission: Permission, target: &Target) -> Result<(), Fault> {
         policy::authorize(cx, permission, target).await
+    }
+
+    async fn resolve(_: &service::Preparation<'_, Self>, _: Vec<Self::Unresolved>) -> Result<(), Fault> {
+        Ok(())
     }
 
     async fn fetch_keys(host: &Host<Self>) -> Result<Vec<Key>, Fault> {

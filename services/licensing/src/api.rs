@@ -23,4 +23,16 @@ impl pb::licensing_internal_service_server::LicensingInternalService for Api {
     ) -> Reply<pb::ApplyIdentityFactsResponse> {
         self.0.run::<ApplyIdentityFacts>(request).await
     }
+    async fn apply_partner_facts(
+        &self,
+        _: Request<pb::ApplyPartnerFactsRequest>,
+    ) -> Reply<pb::ApplyPartnerFactsResponse> {
+        Err(Status::unimplemented("not yet"))
+    }
+    async fn prepare_access(&self, _: Request<pb::PrepareAccessRequest>) -> Reply<pb::PrepareAccessResponse> {
+        Err(Status::unimplemented("not yet"))
+    }
+    async fn cancel_access(&self, _: Request<pb::CancelAccessRequest>) -> Reply<pb::CancelAccessResponse> {
+        Err(Status::unimplemented("not yet"))
+    }
 }

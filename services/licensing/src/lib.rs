@@ -40,6 +40,7 @@ impl Service for Licensing {
     const READ_LIMITS: Permission = Permission::SignedIn;
     type Permission = Permission;
     type Target = Target;
+    type Unresolved = std::convert::Infallible;
 
     fn own_organization() -> Target {
         Target::OwnOrganization
@@ -52,6 +53,10 @@ impl Service for Licensing {
 
     async fn authorize(cx: &mut Cx<Self>, permission: Permission, _: &Target) -> Result<(), Fault> {
         policy::authorize(cx, permission)
+    }
+
+    async fn resolve(_: &service::Preparation<'_, Self>, _: Vec<Self::Unresolved>) -> Result<(), Fault> {
+        Ok(())
     }
 
     async fn fetch_keys(host: &Host<Self>) -> Result<Vec<Key>, Fault> {

@@ -44,8 +44,7 @@ impl Operation for ApplyIdentityFacts {
                         .ok_or_else(|| Fault::field("facts", "MALFORMED", "a principal_id is not a UUID"))?;
                     floor::raise(&mut cx.tx, principal.uuid(), told.auth_version).await?;
                 }
-                // A fact of a newer identity: it will be told again in a form that this version knows, or not needed.
-                None => {}
+                Some(_) | None => {}
             }
         }
         Ok(())

@@ -23,4 +23,7 @@ impl pb::partner_internal_service_server::PartnerInternalService for Api {
     ) -> Reply<pb::ApplyIdentityFactsResponse> {
         self.0.run::<ApplyIdentityFacts>(request).await
     }
+    async fn get_decision(&self, _: Request<pb::GetDecisionRequest>) -> Reply<pb::GetDecisionResponse> {
+        Err(Status::unimplemented("not yet"))
+    }
 }

@@ -39,6 +39,7 @@ impl Service for Partner {
     const READ_LIMITS: Permission = Permission::SignedIn;
     type Permission = Permission;
     type Target = Target;
+    type Unresolved = std::convert::Infallible;
 
     fn own_organization() -> Target {
         Target::OwnOrganization
@@ -51,6 +52,10 @@ impl Service for Partner {
 
     async fn authorize(cx: &mut Cx<Self>, permission: Permission, _: &Target) -> Result<(), Fault> {
         policy::authorize(cx, permission)
+    }
+
+    async fn resolve(_: &service::Preparation<'_, Self>, _: Vec<Self::Unresolved>) -> Result<(), Fault> {
+        Ok(())
     }
 
     async fn fetch_keys(host: &Host<Self>) -> Result<Vec<Key>, Fault> {

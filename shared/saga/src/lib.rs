@@ -14,6 +14,7 @@
 //! **Invariant:** a worker whose lease epoch is stale changes nothing (`a_stale_worker_changes_nothing`). Retries live
 //! here alone, with full jitter and a cap.
 
+pub mod intent;
 mod runner;
 mod store;
 
@@ -25,11 +26,15 @@ use service::{Cx, Host, Service};
 use uuid::Uuid;
 
 pub use runner::{drive, run};
-pub use store::{Saga, State, begin, claim, get, outcome};
+pub use store::{Done, Saga, State, begin, claim, get, outcome, steps};
 
-/// The tables of this room.
+/// The tables of a service that decides.
 pub const MIGRATIONS: &[db::Migration] =
     &[db::Migration { version: 200, name: "saga", sql: include_str!("../migrations/0200_saga.sql") }];
+
+/// The tables of a service that takes part in another's decisions.
+pub const INTENT_MIGRATIONS: &[db::Migration] =
+    &[db::Migration { version: 210, name: "intent", sql: include_str!("../migrations/0210_intent.sql") }];
 
 /// How long a claim holds.
 pub const LEASE: Duration = Duration::from_secs(15);

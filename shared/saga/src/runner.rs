@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Fault, Kind};
+use futures_util::future::join_all;
 use service::{Caller, Cx, Host, Service, Work};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -14,15 +15,19 @@ use crate::{Answers, Flow, next_attempt};
 
 /// The safety net beside being woken.
 const POLL: Duration = Duration::from_millis(250);
-/// Sagas of one claim.
-const BATCH: i64 = 32;
+/// Sagas that one replica works on at once. What is beyond stays unclaimed, for itself and for others.
+const WORKERS_MAX: usize = 64;
 
 /// Works sagas off until told to stop.
 pub async fn run<F: Flow>(host: Arc<Host<F::Service>>, stop: CancellationToken) {
     let mut workers = JoinSet::new();
     while !stop.is_cancelled() {
         let news = host.begun();
-        match store::claim(&host.db, host.clock.now(), BATCH).await {
+        while workers.len() >= WORKERS_MAX {
+            workers.join_next().await;
+        }
+        let free = i64::try_from(WORKERS_MAX - workers.len()).unwrap_or(1);
+        match store::claim(&host.db, host.clock.now(), free).await {
             Ok(claimed) if claimed.is_empty() => {
                 tokio::select! {
                     () = news => {}
@@ -112,11 +117,11 @@ async fn prepare<F: Flow>(host: &Arc<Host<F::Service>>, flow: &F, saga: &Saga) -
     tx.rollback().await;
     let done = done?;
     let mut later = false;
-    for step in flow.prepare_steps() {
-        if done.get(step).is_ok() {
-            continue;
-        }
-        match flow.prepare(host, saga.id, step).await {
+    // At the same time: the answer to the caller waits for the slowest, not for all of them in turn.
+    let open = flow.prepare_steps().iter().copied().filter(|step| done.get(step).is_err());
+    let asked = open.map(|step| async move { (step, flow.prepare(host, saga.id, step).await) });
+    for (step, answer) in join_all(asked).await {
+        match answer {
             Ok(answer) => note(host, saga, step, "PREPARED", &answer).await?,
             Err(fault) if is_passing(&fault) => {
                 tracing::info!(saga.id = %saga.id, step, %fault, "a step was not answered; it is tried again");

@@ -145,6 +145,34 @@ pub async fn outcome(tx: &mut Tx, id: Uuid) -> Result<State, Fault> {
     }
 }
 
+/// A step that a saga has taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// The step.
+    pub step: String,
+    /// PREPARED, CANCELED or SETTLED.
+    pub kind: String,
+    /// When.
+    pub time: Timestamp,
+}
+
+impl Record for Done {
+    fn read(row: &Row) -> Result<Self, Fault> {
+        Ok(Self { step: row.get("step")?, kind: row.get("kind")?, time: row.get("create_time")? })
+    }
+}
+
+/// The steps that a saga has taken, in the order of their time.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn steps(tx: &mut Tx, id: Uuid) -> Result<Vec<Done>, Fault> {
+    tx.sql("SELECT step, kind, create_time FROM saga_steps WHERE saga_id = $1 ORDER BY create_time, kind, step")
+        .bind(id)
+        .all()
+        .await
+}
+
 /// Claims sagas that are due, by state and never by "id greater than last".
 ///
 /// # Errors

@@ -55,12 +55,14 @@ CREATE TABLE outbox (
     aggregate_id UUID NOT NULL,
     version BIGINT NOT NULL,
     fact BYTEA NOT NULL,
+    delivery_id UUID,
     attempts BIGINT NOT NULL,
     lease_until TIMESTAMPTZ NOT NULL,
     create_time TIMESTAMPTZ NOT NULL
 );
 CREATE INDEX outbox_by_destination ON outbox (destination, lease_until);
 CREATE INDEX outbox_by_aggregate ON outbox (aggregate_id);
+CREATE INDEX outbox_by_delivery ON outbox (delivery_id) WHERE delivery_id IS NOT NULL;
 
 CREATE TABLE principal_floors (
     principal_id UUID NOT NULL PRIMARY KEY,

@@ -33,9 +33,9 @@ impl<S: Service> Host<S> {
         }
         let header = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
         let token = header.and_then(bearer).ok_or_else(refused)?;
-        if let Some(allowed) = &method.internal_caller {
+        if method.is_internal() {
             let caller = self.keys.verify_service_token(token, &self.clock)?;
-            if caller != *allowed {
+            if !method.internal_callers.contains(&caller) {
                 return Err(
                     Fault::denied("CALLER_NOT_ALLOWED", "another service calls this method").with("service", caller)
                 );

@@ -46,7 +46,7 @@ impl<S: Service> Host<S> {
         let facts = std::mem::take(&mut cx.facts);
         journal::write(&mut cx.tx, &caller, cx.now, None, &facts, Outcome::Succeeded).await?;
         let outgoing = std::mem::take(&mut cx.outgoing);
-        let told = outbox::put(&mut cx.tx, &outgoing, cx.now).await?;
+        let told = outbox::put(&mut cx.tx, &outgoing, cx.delivery, cx.now).await?;
         cx.tx.commit().await?;
         if !told.is_empty() {
             self.wake_relays();

@@ -21,14 +21,21 @@ pub struct Method {
     pub deadline: Option<Duration>,
     /// The largest request in bytes.
     pub request_bytes_max: usize,
-    /// The one service that may call it on an internal listener.
-    pub internal_caller: Option<String>,
+    /// The services that may call it on an internal listener; none for what is served to everybody.
+    pub internal_callers: Vec<String>,
     /// Callable with a temporary password.
     pub before_password_change: bool,
     /// The request carries a request_id.
     pub replayable: bool,
     /// The reply's shape.
     pub output: MessageDescriptor,
+}
+
+impl Method {
+    /// Served on the internal listener only.
+    pub fn is_internal(&self) -> bool {
+        !self.internal_callers.is_empty()
+    }
 }
 
 /// All methods by path.
@@ -73,7 +80,8 @@ fn read(method: &MethodDescriptor, policy: &ExtensionDescriptor) -> Method {
     let policy = policy.as_message();
     let number = |name| field(policy, name).and_then(|value| value.as_enum_number()).unwrap_or(0);
     let flag = |name| field(policy, name).and_then(|value| value.as_bool()).unwrap_or(false);
-    let caller = field(policy, "internal_caller").and_then(|value| value.as_str().map(str::to_owned));
+    let callers = field(policy, "internal_caller").and_then(|value| value.as_list().map(<[Value]>::to_vec));
+    let callers = callers.unwrap_or_default().iter().filter_map(|name| name.as_str().map(str::to_owned)).collect();
     // google.protobuf.MethodOptions.IdempotencyLevel: 1 is NO_SIDE_EFFECTS.
     let level = options.get_field_by_name("idempotency_level").and_then(|value| value.as_enum_number());
     Method {
@@ -87,7 +95,7 @@ fn read(method: &MethodDescriptor, policy: &ExtensionDescriptor) -> Method {
             _ => Some(DEADLINE_DEFAULT),
         },
         request_bytes_max: if number("size") == 2 { REQUEST_BYTES_BULK } else { REQUEST_BYTES_DEFAULT },
-        internal_caller: caller.filter(|caller| !caller.is_empty()),
+        internal_callers: callers,
         before_password_change: flag("before_password_change"),
         replayable: method.input().get_field_by_name("request_id").is_some(),
         output: method.output(),

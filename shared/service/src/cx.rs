@@ -28,6 +28,8 @@ pub struct Cx<S: Service> {
     pub(crate) wait_for_delivery: bool,
     pub(crate) refusal: Option<Fault>,
     pub(crate) continuation: Option<Uuid>,
+    pub(crate) delivery: Option<Uuid>,
+    pub(crate) unresolved: Vec<S::Unresolved>,
     pub(crate) scope_method: &'static str,
 }
 
@@ -46,6 +48,8 @@ impl<S: Service> Cx<S> {
             wait_for_delivery: false,
             refusal: None,
             continuation: None,
+            delivery: None,
+            unresolved: Vec::new(),
             scope_method: method,
         }
     }
@@ -121,6 +125,22 @@ impl<S: Service> Cx<S> {
     /// The answer waits until what is told has arrived, at most 2 s: for operations that reduce authority (§4).
     pub fn answer_after_delivery(&mut self) {
         self.wait_for_delivery = true;
+    }
+
+    /// What this attempt tells others is one delivery, whose arrival can be asked for afterwards ([`Cx::is_delivered`]).
+    pub fn deliver_as(&mut self, delivery: Uuid) {
+        self.delivery = Some(delivery);
+    }
+
+    /// Whether everything that was told as this delivery has arrived.
+    pub async fn is_delivered(&mut self, delivery: Uuid) -> Result<bool, Fault> {
+        crate::outbox::is_delivered(&mut self.tx, delivery).await
+    }
+
+    /// This attempt cannot be judged before another service was asked. Its refusal is answered only if it is still the
+    /// same after [`Service::resolve`].
+    pub fn hang_on(&mut self, unresolved: S::Unresolved) {
+        self.unresolved.push(unresolved);
     }
 
     /// This call began something that goes on after its commit: the answer is [`crate::Operation::resume`]'s.

@@ -68,8 +68,7 @@ impl<S: Service> Operation for GetLimits<S> {
     async fn run(&self, cx: &mut Cx<S>, (): &()) -> Result<pb::GetLimitsResponse, Fault> {
         let package = format!("/{}.", S::DOMAIN);
         let served = |path: &str| path.starts_with(&package) || path.starts_with("/tandem.common.");
-        let methods =
-            cx.host().contract.methods().filter(|method| served(&method.path) && method.internal_caller.is_none());
+        let methods = cx.host().contract.methods().filter(|method| served(&method.path) && !method.is_internal());
         let methods = methods
             .map(|method| pb::MethodLimits {
                 method: method.path.trim_start_matches('/').to_owned(),

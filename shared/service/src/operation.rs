@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base::Fault;
@@ -37,6 +38,8 @@ pub trait Service: Send + Sync + Sized + 'static {
     type Permission: Copy + Debug + Send + Sync + 'static;
     /// What an operation is aimed at.
     type Target: Debug + Send + Sync;
+    /// What an attempt can hang on that only another service knows ([`Cx::hang_on`]).
+    type Unresolved: Debug + Send;
 
     /// The permission to read the service's journal.
     const READ_JOURNAL: Self::Permission;
@@ -55,6 +58,13 @@ pub trait Service: Send + Sync + Sized + 'static {
         cx: &mut Cx<Self>,
         permission: Self::Permission,
         target: &Self::Target,
+    ) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Asks the other service, outside of any transaction, and writes down what it answered; the attempt that hung on
+    /// it is then made again. When the other one does not answer, neither do we: UNAVAILABLE.
+    fn resolve(
+        preparation: &Preparation<'_, Self>,
+        unresolved: Vec<Self::Unresolved>,
     ) -> impl Future<Output = Result<(), Fault>> + Send;
 
     /// Fetches the key set that verifies access tokens, from wherever this service gets it.
@@ -87,6 +97,8 @@ pub trait Operation: Wire + Send + Sync + 'static {
     const PERMISSION: <Self::Service as Service>::Permission;
     /// What `prepare` hands to `run`: `()` when there is nothing to prepare.
     type Prepared: Default + Send + Sync;
+    /// `deliver` adds a one-time secret: a repeated request gets it only while its caller is still allowed.
+    const DELIVERS_SECRET: bool = false;
 
     /// What it is aimed at.
     fn target(&self) -> <Self::Service as Service>::Target;
@@ -169,9 +181,11 @@ pub trait Work: Send + Sync {
 #[derive(Debug)]
 pub struct Preparation<'h, S: Service> {
     /// The process.
-    pub host: &'h Host<S>,
+    pub host: &'h Arc<Host<S>>,
     /// Who is calling.
     pub caller: &'h Caller,
+    /// Nothing will be changed: whatever the real call would ask others to do is asked as a question.
+    pub dry: bool,
     pub(crate) deadline: Instant,
 }
 

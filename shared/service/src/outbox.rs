@@ -7,7 +7,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Fault, Timestamp};
+use base::{Fault, Kind, Timestamp};
 use db::{Db, Record, Row, Tx};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -36,7 +36,7 @@ pub(crate) struct Outgoing {
 }
 
 /// A claimed fact.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Parcel {
     /// The row.
     pub id: Uuid,
@@ -66,25 +66,39 @@ impl Parcel {
 }
 
 /// Writes the rows of one transaction and returns their ids.
-pub(crate) async fn put(tx: &mut Tx, outgoing: &[Outgoing], now: Timestamp) -> Result<Vec<Uuid>, Fault> {
+pub(crate) async fn put(
+    tx: &mut Tx,
+    outgoing: &[Outgoing],
+    delivery: Option<Uuid>,
+    now: Timestamp,
+) -> Result<Vec<Uuid>, Fault> {
     let mut ids = Vec::with_capacity(outgoing.len());
     for message in outgoing {
         let id = Uuid::now_v7();
         tx.sql(
-            "INSERT INTO outbox (outbox_id, destination, aggregate_id, version, fact, attempts, lease_until, create_time)
-             VALUES ($1, $2, $3, $4, $5, 0, $6, $6)",
+            "INSERT INTO outbox
+                 (outbox_id, destination, aggregate_id, version, fact, delivery_id, attempts, lease_until, create_time)
+             VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $7)",
         )
         .bind(id)
         .bind(message.destination)
         .bind(message.aggregate)
         .bind(message.version)
         .bind(&message.fact)
+        .bind(delivery)
         .bind(now)
         .execute()
         .await?;
         ids.push(id);
     }
     Ok(ids)
+}
+
+/// Whether nothing of this delivery is left to be told.
+pub(crate) async fn is_delivered(tx: &mut Tx, delivery: Uuid) -> Result<bool, Fault> {
+    let waiting: Option<i64> =
+        tx.sql("SELECT version FROM outbox WHERE delivery_id = $1 LIMIT 1").bind(delivery).optional().await?;
+    Ok(waiting.is_none())
 }
 
 /// Waits until all of these rows were delivered, by whichever replica; false when the time is up.
@@ -135,7 +149,10 @@ pub async fn relay<S, F>(
                     () = stop.cancelled() => {}
                 }
             }
-            Ok(_) => host.outbox_delivered.notify_waiters(),
+            Ok(_) => {
+                host.outbox_delivered.notify_waiters();
+                host.tell_moved();
+            }
             Err(fault) => {
                 tracing::warn!(destination, %fault, "facts could not be delivered; they are tried again");
                 tokio::select! {
@@ -157,12 +174,36 @@ where
         return Ok(0);
     }
     let parcels = claim(&host.db, destination, now).await?;
-    let ids: Vec<Uuid> = parcels.iter().map(|parcel| parcel.id).collect();
-    let attempts = parcels.iter().map(|parcel| parcel.attempts).max().unwrap_or(0);
     let count = parcels.len();
     if count == 0 {
         return Ok(0);
     }
+    match hand_over(host, parcels.clone(), send).await {
+        // The receiver refuses one of them: the others must not wait for it.
+        Err(fault) if count > 1 && fault.kind() != Kind::Unavailable => {
+            let mut delivered = 0;
+            let mut refused = Ok(0);
+            for parcel in parcels {
+                match hand_over(host, vec![parcel], send).await {
+                    Ok(one) => delivered += one,
+                    Err(fault) => refused = Err(fault),
+                }
+            }
+            if delivered > 0 { Ok(delivered) } else { refused }
+        }
+        outcome => outcome,
+    }
+}
+
+/// Sends parcels in one call, then forgets them, or puts them off when they were not taken.
+async fn hand_over<S, F>(host: &Host<S>, parcels: Vec<Parcel>, send: &impl Fn(Vec<Parcel>) -> F) -> Result<usize, Fault>
+where
+    S: Service,
+    F: Future<Output = Result<(), Fault>> + Send,
+{
+    let ids: Vec<Uuid> = parcels.iter().map(|parcel| parcel.id).collect();
+    let attempts = parcels.iter().map(|parcel| parcel.attempts).max().unwrap_or(0);
+    let count = parcels.len();
     match send(parcels).await {
         Ok(()) => {
             let mut tx = host.db.write().await?;

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Clock, Fault};
+use base::{Clock, Fault, Kind};
 use tonic::metadata::MetadataValue;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
+use tonic_types::StatusExt as _;
 
 use crate::keys::ServiceKeys;
 
@@ -98,7 +99,24 @@ impl Peer {
         Ok(request)
     }
 
-    /// What a failed call means here: the peer is away, whatever it said.
+    /// What a call means that the peer refused: its own words, when asking again would be answered alike; otherwise as
+    /// [`Peer::fault`].
+    pub fn refusal(&self, status: Status) -> Fault {
+        let kind = match status.code() {
+            Code::InvalidArgument => Kind::Invalid,
+            Code::NotFound => Kind::NotFound,
+            Code::AlreadyExists => Kind::AlreadyExists,
+            Code::FailedPrecondition => Kind::Precondition,
+            Code::Aborted => Kind::Aborted,
+            _ => return self.fault(status),
+        };
+        match status.get_details_error_info() {
+            Some(info) => Fault::recalled(kind, info.reason, status.message().to_owned()),
+            None => self.fault(status),
+        }
+    }
+
+    /// What a failed call means where the peer has nothing to refuse: it is away, whatever it said.
     pub fn fault(&self, status: Status) -> Fault {
         Fault::unavailable("PEER_UNAVAILABLE", format!("the {} service does not answer; try again", self.name))
             .with("service", self.name)

@@ -28,6 +28,8 @@ use crate::replay::{self, Answer, Claim, Keep, ReplayKey};
 
 /// Attempts of one unit of work before CONTENTION.
 pub(crate) const ATTEMPTS_MAX: u32 = 8;
+/// How often a call asks other services for what it hangs on, before its refusal stands.
+const RESOLUTIONS_MAX: u32 = 2;
 /// How long an operation that reduces authority waits for its delivery (§4).
 const DELIVERY_WAIT: Duration = Duration::from_secs(2);
 /// How long an answer waits for what its operation began.
@@ -102,6 +104,18 @@ struct Unit<O: Operation> {
     deadline: Instant,
 }
 
+/// Why an attempt came to nothing.
+struct Stop<S: Service> {
+    fault: Fault,
+    unresolved: Vec<S::Unresolved>,
+}
+
+impl<S: Service> From<Fault> for Stop<S> {
+    fn from(fault: Fault) -> Self {
+        Self { fault, unresolved: Vec::new() }
+    }
+}
+
 /// What an attempt ended with.
 struct Done<O: Operation> {
     response: O::Response,
@@ -146,9 +160,8 @@ impl<O: Operation> Unit<O> {
             cx.tx.rollback().await;
             let progress = progress?;
             if progress.is_over || Instant::now() >= patience {
-                let preparation = Preparation { host: &self.host, caller: &self.caller, deadline: self.deadline };
                 let request = self.replay.as_ref().map(|key| key.hash(&self.host.keys));
-                let reply = self.operation.deliver(&preparation, request, progress.reply).await?;
+                let reply = self.operation.deliver(&self.preparation(), request, progress.reply).await?;
                 return Ok(O::present(reply));
             }
             // Another replica may be the one who works on it: look again even without news.
@@ -174,39 +187,54 @@ impl<O: Operation> Unit<O> {
     async fn prepare_and_attempt(&self) -> Result<Done<O>, Fault> {
         let reads = self.host.contract.method(O::METHOD)?.reads;
         let prepared = self.prepare().await?;
-        let mut attempt = 0;
+        let (mut attempt, mut resolved) = (0, 0);
         loop {
-            attempt += 1;
-            match self.attempt(reads, prepared.as_ref()).await {
-                Err(fault) if fault.kind() == Kind::Busy && attempt < ATTEMPTS_MAX => {
-                    let pause = Duration::from_millis(5 << attempt.min(6)).mul_f64(rand::random::<f64>());
-                    if Instant::now() + pause >= self.deadline {
-                        return Err(contention(fault));
-                    }
-                    tokio::time::sleep(pause).await;
+            let stop = match self.attempt(reads, prepared.as_ref()).await {
+                Ok(done) => return Ok(done),
+                Err(stop) => stop,
+            };
+            if stop.fault.kind() == Kind::Busy {
+                attempt += 1;
+                let pause = Duration::from_millis(5 << attempt.min(6)).mul_f64(rand::random::<f64>());
+                if attempt >= ATTEMPTS_MAX || Instant::now() + pause >= self.deadline {
+                    return Err(contention(stop.fault));
                 }
-                Err(fault) if fault.kind() == Kind::Busy => return Err(contention(fault)),
-                outcome => return outcome,
+                tokio::time::sleep(pause).await;
+            } else if !stop.unresolved.is_empty() && resolved < RESOLUTIONS_MAX {
+                resolved += 1;
+                O::Service::resolve(&self.preparation(), stop.unresolved).await?;
+            } else {
+                return Err(stop.fault);
             }
         }
+    }
+
+    fn preparation(&self) -> Preparation<'_, O::Service> {
+        Preparation { host: &self.host, caller: &self.caller, dry: self.dry, deadline: self.deadline }
     }
 
     /// Step 5, after the caller was found allowed on a read snapshot. `None` when there is a saved reply: a repeated
     /// request is not prepared again, and is answered to those too who have lost what the first one rested on.
     async fn prepare(&self) -> Result<Option<O::Prepared>, Fault> {
         deadline::check(self.deadline)?;
-        let preparation = Preparation { host: &self.host, caller: &self.caller, deadline: self.deadline };
+        let mut resolved = 0;
         // A `()` has no size: there is nothing to prepare, and nothing to ask before.
-        if std::mem::size_of::<O::Prepared>() > 0 {
+        while std::mem::size_of::<O::Prepared>() > 0 {
             let tx = self.host.db.snapshot().await?;
             let mut cx = Cx::new(tx, Arc::clone(&self.host), self.caller.clone(), O::METHOD);
             let needed = self.to_be_prepared(&mut cx).await;
             cx.tx.rollback().await;
-            if !needed? {
-                return Ok(None);
+            match needed {
+                Ok(true) => break,
+                Ok(false) => return Ok(None),
+                Err(_) if !cx.unresolved.is_empty() && resolved < RESOLUTIONS_MAX => {
+                    resolved += 1;
+                    O::Service::resolve(&self.preparation(), cx.unresolved).await?;
+                }
+                Err(fault) => return Err(fault),
             }
         }
-        self.operation.prepare(&preparation).await.map(Some)
+        self.operation.prepare(&self.preparation()).await.map(Some)
     }
 
     async fn to_be_prepared(&self, cx: &mut Cx<O::Service>) -> Result<bool, Fault> {
@@ -223,7 +251,7 @@ impl<O: Operation> Unit<O> {
     }
 
     /// Steps 6 to 12.
-    async fn attempt(&self, reads: bool, prepared: Option<&O::Prepared>) -> Result<Done<O>, Fault> {
+    async fn attempt(&self, reads: bool, prepared: Option<&O::Prepared>) -> Result<Done<O>, Stop<O::Service>> {
         deadline::check(self.deadline)?;
         let tx = if reads { self.host.db.snapshot().await? } else { self.host.db.write().await? };
         let mut cx = Cx::new(tx, Arc::clone(&self.host), self.caller.clone(), O::METHOD);
@@ -243,7 +271,7 @@ impl<O: Operation> Unit<O> {
                 cx.tx.rollback().await;
                 drop(told);
                 if let Some(refusal) = cx.refusal {
-                    return Err(refusal);
+                    return Err(refusal.into());
                 }
                 let output = &self.host.contract.method(O::METHOD)?.output;
                 let response = dry_run::blank(&response, output, &cx.made)?;
@@ -253,7 +281,7 @@ impl<O: Operation> Unit<O> {
                 let (wait, continuation) = (cx.wait_for_delivery, cx.continuation);
                 if let Err(late) = deadline::check(self.deadline) {
                     cx.tx.rollback().await;
-                    return Err(late);
+                    return Err(late.into());
                 }
                 if reads {
                     cx.tx.rollback().await;
@@ -261,13 +289,13 @@ impl<O: Operation> Unit<O> {
                     cx.tx.commit().await?;
                 }
                 if let Some(refusal) = cx.refusal {
-                    return Err(refusal);
+                    return Err(refusal.into());
                 }
                 Ok(Done { response, told, wait, continuation })
             }
             Err(fault) => {
                 cx.tx.rollback().await;
-                Err(fault)
+                Err(Stop { fault, unresolved: cx.unresolved })
             }
         }
     }
@@ -285,7 +313,7 @@ impl<O: Operation> Unit<O> {
         if let Some(key) = &self.replay
             && let Claim::Saved(saved) = key.claim(&mut cx.tx, cx.now).await?
         {
-            if saved.is_sealed() {
+            if saved.is_sealed() || O::DELIVERS_SECRET {
                 O::Service::authorize(cx, O::PERMISSION, &self.operation.target()).await?;
             }
             return match key.answer(&keys, saved, cx.now)? {
@@ -302,7 +330,7 @@ impl<O: Operation> Unit<O> {
         let facts = std::mem::take(&mut cx.facts);
         journal::write(&mut cx.tx, &self.caller, cx.now, request_hash, &facts, Outcome::Succeeded).await?;
         let outgoing = std::mem::take(&mut cx.outgoing);
-        let told = outbox::put(&mut cx.tx, &outgoing, cx.now).await?;
+        let told = outbox::put(&mut cx.tx, &outgoing, cx.delivery, cx.now).await?;
         match &self.replay {
             // Only successes are stored.
             Some(key) if cx.refusal.is_some() => key.give_up(&mut cx.tx).await?,

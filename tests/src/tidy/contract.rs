@@ -147,7 +147,7 @@ pub fn own_messages(contract: &Described) -> Vec<Finding> {
 /// Every mutation can be repeated and tried, and no read carries what only a mutation needs.
 pub fn mutations(contract: &Described) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for rpc in contract.rpcs.iter().filter(|rpc| rpc.method.internal_caller.is_none()) {
+    for rpc in contract.rpcs.iter().filter(|rpc| !rpc.method.is_internal()) {
         let mutation = !rpc.method.reads && !SESSIONS.contains(&rpc.descriptor.name());
         for field in ["request_id", "validate_only"] {
             let carried = rpc.descriptor.input().get_field_by_name(field).is_some();
@@ -166,15 +166,14 @@ pub fn internal_callers(contract: &Described) -> Vec<Finding> {
     for rpc in &contract.rpcs {
         let service = rpc.descriptor.parent_service();
         let inner = service.name().ends_with("InternalService");
-        let right = match &rpc.method.internal_caller {
-            None => !inner,
-            Some(caller) => {
-                let peer = ["identity", "licensing", "partner"].contains(&caller.as_str());
-                inner && peer && !rpc.method.public && service.package_name() != format!("tandem.{caller}.v1")
-            }
+        let is_peer = |caller: &String| {
+            let peer = ["identity", "licensing", "partner"].contains(&caller.as_str());
+            peer && service.package_name() != format!("tandem.{caller}.v1")
         };
+        let callers = &rpc.method.internal_callers;
+        let right = inner == rpc.method.is_internal() && callers.iter().all(is_peer) && !(inner && rpc.method.public);
         if !right {
-            findings.push(about(rpc, format!("{} names the one other service that calls it", rpc.descriptor.name())));
+            findings.push(about(rpc, format!("{} names the other services that call it", rpc.descriptor.name())));
         }
     }
     findings
@@ -251,11 +250,11 @@ pub fn listing(contract: &Described) -> String {
     let mut text = String::new();
     for Rpc { descriptor, method } in &contract.rpcs {
         let effect = if method.reads { "reads" } else { "changes" };
-        let audience = match &method.internal_caller {
-            Some(caller) => format!("called by {caller}"),
-            None if method.public => "public".to_owned(),
-            None if method.before_password_change => "any token".to_owned(),
-            None => "token".to_owned(),
+        let audience = match method.internal_callers.as_slice() {
+            [] if method.public => "public".to_owned(),
+            [] if method.before_password_change => "any token".to_owned(),
+            [] => "token".to_owned(),
+            callers => format!("called by {}", callers.join(" ")),
         };
         let deadline = method.deadline.map_or("stream".to_owned(), |deadline| format!("{} s", deadline.as_secs()));
         let size = format!("{} MiB", method.request_bytes_max >> 20);
@@ -263,7 +262,7 @@ pub fn listing(contract: &Described) -> String {
         let carried: Vec<&str> =
             repeats.into_iter().filter(|field| descriptor.input().get_field_by_name(field).is_some()).collect();
         let line = format!(
-            "{:width$}  {effect:7}  {audience:19}  {deadline:>6}  {size}  {}",
+            "{:width$}  {effect:7}  {audience:28}  {deadline:>6}  {size}  {}",
             method.path.trim_start_matches('/'),
             carried.join(" ")
         );

@@ -60,6 +60,7 @@ impl Service for Office {
     const READ_LIMITS: () = ();
     type Permission = ();
     type Target = ();
+    type Unresolved = std::convert::Infallible;
 
     fn own_organization() {}
 
@@ -68,6 +69,10 @@ impl Service for Office {
     }
 
     async fn authorize(_: &mut Cx<Self>, (): (), (): &()) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    async fn resolve(_: &service::Preparation<'_, Self>, _: Vec<Self::Unresolved>) -> Result<(), Fault> {
         Ok(())
     }
 
