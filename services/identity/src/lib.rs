@@ -8,8 +8,6 @@
 
 pub mod api;
 pub mod clients;
-pub mod country;
-pub mod names;
 pub mod operator;
 pub mod organization;
 pub mod partner_user;
@@ -24,6 +22,7 @@ pub mod workload;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use base::{Fault, Secret};
+pub use base::{country, names};
 use db::Migration;
 use service::token::{Claims, Key, Signer};
 use service::{Cx, Host, NamedLimit, Service};

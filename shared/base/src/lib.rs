@@ -4,8 +4,10 @@
 //! because everything above asks them through the request's context and never the system.
 
 mod clock;
+pub mod country;
 mod fault;
 mod id;
+pub mod names;
 mod page;
 mod secret;
 
