@@ -55,6 +55,8 @@ async fn a_fact_that_cannot_be_delivered_is_kept_and_the_answer_says_so(
     let world = World::start(kind).await;
     let token = world.register().await.session.access_token;
     limits(world.to_partner().await, &token).await.unwrap();
+    let told = async { while !dump(&world.identity.db).await.rows("outbox").is_empty() {} };
+    timeout(Duration::from_secs(20), told).await.expect("the organization is told");
     let [_, _, to_partner] = &world.edges;
     to_partner.set(Mode::Cut).await;
 

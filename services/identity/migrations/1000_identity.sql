@@ -7,7 +7,7 @@ CREATE TABLE organizations (
     name_key TEXT COLLATE "C" NOT NULL,
     country TEXT NOT NULL,
     cloud TEXT NOT NULL CHECK (cloud IN ('GLOBAL', 'US_GOVERNMENT')),
-    state TEXT NOT NULL CHECK (state IN ('ACTIVE', 'SUSPENDED')),
+    state TEXT NOT NULL CHECK (state IN ('PENDING', 'ACTIVE', 'SUSPENDED')),
     version BIGINT NOT NULL,
     create_time TIMESTAMPTZ NOT NULL,
     update_time TIMESTAMPTZ NOT NULL
@@ -24,12 +24,39 @@ CREATE TABLE organization_domains (
     UNIQUE (organization_id, position)
 );
 
+-- What an organization comes from that another service makes. One origin makes one; a canceled one makes none, and its
+-- row is what a late request finds.
+CREATE TABLE organization_origins (
+    origin_id UUID NOT NULL PRIMARY KEY,
+    organization_id UUID,
+    admin_id UUID,
+    state TEXT NOT NULL CHECK (state IN ('PENDING', 'CONFIRMED', 'CANCELED')),
+    create_time TIMESTAMPTZ NOT NULL,
+    update_time TIMESTAMPTZ NOT NULL,
+    CHECK ((state = 'CANCELED') = (organization_id IS NULL)),
+    CHECK ((state = 'CANCELED') = (admin_id IS NULL))
+);
+
+-- Temporary passwords that another service shows. The row outlives its secret, so that whoever asks late is told so.
+CREATE TABLE origin_secrets (
+    origin_id UUID NOT NULL PRIMARY KEY REFERENCES organization_origins (origin_id),
+    user_id UUID NOT NULL,
+    binding_digest BYTEA NOT NULL,
+    sealed BYTEA,
+    create_time TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX origin_secrets_by_user ON origin_secrets (user_id);
+CREATE INDEX origin_secrets_by_time ON origin_secrets (create_time) WHERE sealed IS NOT NULL;
+
 CREATE TABLE users (
     user_id UUID NOT NULL PRIMARY KEY,
     organization_id UUID NOT NULL REFERENCES organizations (organization_id),
     sign_in_name TEXT NOT NULL,
     sign_in_key TEXT COLLATE "C" NOT NULL,
     display_name TEXT NOT NULL,
+    first_name TEXT NOT NULL,
+    last_name TEXT NOT NULL,
+    usage_location TEXT,
     sort_key TEXT COLLATE "C" NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('ACTIVE', 'DELETED')),
     password_hash TEXT,
@@ -102,4 +129,37 @@ CREATE TABLE signing_keys (
     sealed_key BYTEA NOT NULL,
     activate_time TIMESTAMPTZ NOT NULL,
     create_time TIMESTAMPTZ NOT NULL
+);
+
+-- What partner tells: what a partner may do at a customer, what a partner is, and how providers and resellers stand to
+-- each other. The higher epoch or version wins; whatever they name may be told later than they are.
+CREATE TABLE accesses (
+    customer_id UUID NOT NULL,
+    partner_id UUID NOT NULL,
+    kind TEXT CHECK (kind IN ('RESELLER', 'PROVIDER', 'DIRECT')),
+    active BOOLEAN NOT NULL,
+    delegated_admin BOOLEAN NOT NULL,
+    order_right BOOLEAN NOT NULL,
+    epoch BIGINT NOT NULL,
+    update_time TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (customer_id, partner_id)
+);
+
+CREATE TABLE partner_standings (
+    partner_id UUID NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('RESELLER', 'PROVIDER', 'DIRECT')),
+    state TEXT NOT NULL CHECK (state IN ('ACTIVE', 'SUSPENDED')),
+    version BIGINT NOT NULL,
+    update_time TIMESTAMPTZ NOT NULL
+);
+
+CREATE TABLE partnership_standings (
+    provider_id UUID NOT NULL,
+    reseller_id UUID NOT NULL,
+    active BOOLEAN NOT NULL,
+    provider_admin_access BOOLEAN NOT NULL,
+    version BIGINT NOT NULL,
+    update_time TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (provider_id, reseller_id),
+    CHECK (active OR NOT provider_admin_access)
 );

@@ -7,9 +7,14 @@ use service::Host;
 use tonic::{Request, Response, Status};
 
 use crate::Identity;
+use crate::access::ops::{ApplyPartnerFacts, CancelAccess, PrepareAccess};
+use crate::customer_user::ops::LookUpUsers;
 use crate::organization::ops::{
-    AddOrganizationDomain, CheckDomainAvailability, GetOrganization, ListOrganizations, RegisterOrganization,
-    UpdateOrganization,
+    AddOrganizationDomain, CheckDomainAvailability, GetOrganization, ListOrganizations, LookUpOrganization,
+    RegisterOrganization, UpdateOrganization,
+};
+use crate::origin::ops::{
+    CancelOrganization, CheckOrganization, ConfirmOrganization, PrepareOrganization, RevealSecret,
 };
 use crate::partner_user::ops::{
     AddPartnerUser, GetPartnerUser, ListPartnerUsers, RemovePartnerUser, ResetPartnerUserPassword,
@@ -148,5 +153,57 @@ impl pb::workload_service_server::WorkloadService for Api {
 impl pb::key_service_server::KeyService for Api {
     async fn get_jwks(&self, request: Request<pb::GetJwksRequest>) -> Reply<pb::GetJwksResponse> {
         self.0.run::<GetJwks>(request).await
+    }
+}
+
+#[tonic::async_trait]
+impl pb::identity_internal_service_server::IdentityInternalService for Api {
+    async fn apply_partner_facts(
+        &self,
+        request: Request<pb::ApplyPartnerFactsRequest>,
+    ) -> Reply<pb::ApplyPartnerFactsResponse> {
+        self.0.run::<ApplyPartnerFacts>(request).await
+    }
+    async fn prepare_access(&self, request: Request<pb::PrepareAccessRequest>) -> Reply<pb::PrepareAccessResponse> {
+        self.0.run::<PrepareAccess>(request).await
+    }
+    async fn cancel_access(&self, request: Request<pb::CancelAccessRequest>) -> Reply<pb::CancelAccessResponse> {
+        self.0.run::<CancelAccess>(request).await
+    }
+    async fn prepare_organization(
+        &self,
+        request: Request<pb::PrepareOrganizationRequest>,
+    ) -> Reply<pb::PrepareOrganizationResponse> {
+        self.0.run::<PrepareOrganization>(request).await
+    }
+    async fn confirm_organization(
+        &self,
+        request: Request<pb::ConfirmOrganizationRequest>,
+    ) -> Reply<pb::ConfirmOrganizationResponse> {
+        self.0.run::<ConfirmOrganization>(request).await
+    }
+    async fn cancel_organization(
+        &self,
+        request: Request<pb::CancelOrganizationRequest>,
+    ) -> Reply<pb::CancelOrganizationResponse> {
+        self.0.run::<CancelOrganization>(request).await
+    }
+    async fn check_organization(
+        &self,
+        request: Request<pb::CheckOrganizationRequest>,
+    ) -> Reply<pb::CheckOrganizationResponse> {
+        self.0.run::<CheckOrganization>(request).await
+    }
+    async fn reveal_secret(&self, request: Request<pb::RevealSecretRequest>) -> Reply<pb::RevealSecretResponse> {
+        self.0.run::<RevealSecret>(request).await
+    }
+    async fn look_up_organization(
+        &self,
+        request: Request<pb::LookUpOrganizationRequest>,
+    ) -> Reply<pb::LookUpOrganizationResponse> {
+        self.0.run::<LookUpOrganization>(request).await
+    }
+    async fn look_up_users(&self, request: Request<pb::LookUpUsersRequest>) -> Reply<pb::LookUpUsersResponse> {
+        self.0.run::<LookUpUsers>(request).await
     }
 }

@@ -1,4 +1,4 @@
-//! The only file that calls a peer: it delivers identity's facts.
+//! The only file that calls a peer: it delivers identity's facts, and asks how decisions ended.
 
 use std::time::Duration;
 
@@ -6,12 +6,20 @@ use base::Fault;
 use proto::identity::v1::IdentityFact;
 use proto::licensing::v1::licensing_internal_service_client::LicensingInternalServiceClient;
 use proto::partner::v1::partner_internal_service_client::PartnerInternalServiceClient;
+use proto::partner::v1::{GetDecisionRequest, GetDecisionResponse};
 use proto::{licensing, partner};
 use service::outbox::Parcel;
 use service::peer::{ATTEMPT_TIMEOUT, Peer};
+use uuid::Uuid;
+
+/// Who assigns licenses.
+pub const LICENSING: &str = "licensing";
+
+/// Who owns relationships.
+pub const PARTNER: &str = "partner";
 
 /// The services that hold projections of identity's facts.
-pub const PEERS: [&str; 2] = ["licensing", "partner"];
+pub const PEERS: [&str; 2] = [LICENSING, PARTNER];
 
 /// How long one delivery may take.
 const DELIVERY: Duration = ATTEMPT_TIMEOUT;
@@ -32,4 +40,11 @@ pub async fn tell_partner(peer: &Peer, parcels: &[Parcel]) -> Result<(), Fault> 
     let request = peer.request(partner::v1::ApplyIdentityFactsRequest { facts: facts(parcels)? }, DELIVERY)?;
     let mut client = PartnerInternalServiceClient::new(peer.channel());
     client.apply_identity_facts(request).await.map(drop).map_err(|status| peer.fault(status))
+}
+
+/// Asks partner how a decision ended, with what is left of the caller's time.
+pub async fn get_decision(peer: &Peer, decision: Uuid, left: Duration) -> Result<GetDecisionResponse, Fault> {
+    let request = peer.request(GetDecisionRequest { decision_id: decision.to_string() }, left)?;
+    let answer = PartnerInternalServiceClient::new(peer.channel()).get_decision(request).await;
+    answer.map(tonic::Response::into_inner).map_err(|status| peer.refusal(status))
 }

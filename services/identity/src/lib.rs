@@ -2,14 +2,18 @@
 //!
 //! The tour: a request enters at [`api`], is parsed by its room's `wire`, judged by [`policy`], run by its room's
 //! `ops`, and stored by its room's `store`. The rooms are [`organization`], [`user`], [`partner_user`], [`session`],
-//! [`workload`] and [`signing_key`]. Identity promises that no secret can be read back, that a token dies here with its session, and
-//! that the other services learn of every reduction of authority. It calls [`clients`] to tell them, and nobody to
-//! answer a read.
+//! [`workload`] and [`signing_key`]; [`origin`] holds organizations that partner is about to make, [`access`] what partner
+//! says of partners and customers. Identity promises that no secret can be read back, that a token dies here with its
+//! session, and that the other services learn of every reduction of authority. It calls [`clients`] to tell them, and to
+//! ask how a decision ended that a call hangs on.
 
+pub mod access;
 pub mod api;
 pub mod clients;
+pub mod customer_user;
 pub mod operator;
 pub mod organization;
+pub mod origin;
 pub mod partner_user;
 pub mod password;
 pub mod policy;
@@ -24,19 +28,21 @@ use std::sync::{Arc, PoisonError, RwLock};
 use base::{Fault, Secret};
 pub use base::{country, names};
 use db::Migration;
+use service::peer::Peer;
 use service::token::{Claims, Key, Signer};
-use service::{Cx, Host, NamedLimit, Service};
+use service::{Cx, Host, NamedLimit, Preparation, Service};
 use uuid::Uuid;
 
+use crate::access::Unresolved;
 use crate::names::Domain;
 use crate::password::Hasher;
 use crate::policy::{Permission, Target};
 use crate::user::Role;
 
-/// The schema: the shared tables, then identity's own.
+/// The schema: the shared tables, those of who takes part in another's decisions, then identity's own.
 pub fn migrations() -> Vec<Migration> {
     let own = Migration { version: 1000, name: "identity", sql: include_str!("../migrations/1000_identity.sql") };
-    service::MIGRATIONS.iter().copied().chain([own]).collect()
+    service::MIGRATIONS.iter().chain(saga::INTENT_MIGRATIONS).copied().chain([own]).collect()
 }
 
 /// The state of identity in one process.
@@ -48,13 +54,15 @@ pub struct Identity {
     pub domain_suffix: Domain,
     /// The issuer of access tokens.
     pub issuer: String,
+    /// Who makes the decisions that a call may hang on.
+    pub partner: Peer,
     signer: RwLock<Option<Arc<Signer>>>,
 }
 
 impl Identity {
     /// Identity without a signing key yet; [`signing_key::rotate`] gives it one.
-    pub fn new(hasher: Hasher, domain_suffix: Domain, issuer: String) -> Self {
-        Self { hasher, domain_suffix, issuer, signer: RwLock::new(None) }
+    pub fn new(hasher: Hasher, domain_suffix: Domain, issuer: String, partner: Peer) -> Self {
+        Self { hasher, domain_suffix, issuer, partner, signer: RwLock::new(None) }
     }
 
     pub(crate) fn sign_with(&self, signer: Signer) {
@@ -107,7 +115,7 @@ impl Service for Identity {
     const READ_LIMITS: Permission = Permission::SignedIn;
     type Permission = Permission;
     type Target = Target;
-    type Unresolved = std::convert::Infallible;
+    type Unresolved = Unresolved;
 
     fn own_organization() -> Target {
         Target::OwnOrganization
@@ -122,8 +130,8 @@ impl Service for Identity {
         policy::authorize(cx, permission, target).await
     }
 
-    async fn resolve(_: &service::Preparation<'_, Self>, _: Vec<Self::Unresolved>) -> Result<(), Fault> {
-        Ok(())
+    async fn resolve(preparation: &Preparation<'_, Self>, unresolved: Vec<Unresolved>) -> Result<(), Fault> {
+        access::resolve(preparation, unresolved).await
     }
 
     async fn fetch_keys(host: &Host<Self>) -> Result<Vec<Key>, Fault> {

@@ -93,6 +93,9 @@ impl Work for EnsureFirst {
             sign_in_name: sign_in_name.text().to_owned(),
             sign_in_key: sign_in_name.key().to_owned(),
             display_name: "First operator".to_owned(),
+            first_name: String::new(),
+            last_name: String::new(),
+            usage_location: None,
             state: user::State::Active,
             roles: BTreeSet::from([Role::Operator]),
             credential,
@@ -107,6 +110,7 @@ impl Work for EnsureFirst {
         if !made {
             return Err(Fault::already_exists("DOMAIN_TAKEN", "the platform's domain belongs to another organization"));
         }
+        organization::tell(cx, &platform);
         let organization = platform.id.uuid();
         cx.record(Fact::new("PlatformMade").about("organization", organization).organization(organization));
         cx.record(

@@ -19,6 +19,8 @@ pub enum Permission {
     Anyone,
     /// Whoever is signed in, about themselves.
     SignedIn,
+    /// Telling and asking as another service: the one that the contract names, which the executor has checked.
+    Peer,
     /// Reading the journal of one's organization.
     ReadJournal,
     /// Making, rotating and deleting workloads.
@@ -247,6 +249,7 @@ fn role_not_allowed(message: String, roles: String) -> Fault {
 pub(crate) async fn authorize(cx: &mut Cx<Identity>, permission: Permission, target: &Target) -> Result<(), Fault> {
     let principal = match cx.caller() {
         Caller::Anonymous { .. } if permission == Permission::Anyone => return Ok(()),
+        Caller::Peer(_) if permission == Permission::Peer => return Ok(()),
         Caller::Principal(principal) => principal.clone(),
         Caller::Anonymous { .. } | Caller::Peer(_) => {
             return Err(Fault::unauthenticated("UNAUTHENTICATED", "the call carries no valid token"));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use base::{Clock, Fault};
 use db::Db;
+use proto::identity::v1::identity_internal_service_server::IdentityInternalServiceServer;
 use proto::identity::v1::key_service_server::KeyServiceServer;
 use proto::identity::v1::organization_service_server::OrganizationServiceServer;
 use proto::identity::v1::partner_user_service_server::PartnerUserServiceServer;
@@ -17,6 +18,7 @@ use service::keys::ServiceKeys;
 use service::outbox;
 use service::peer::Peer;
 use service::process::{self, Bound, Front, every};
+use service::replay::SECRET_LIFE;
 use service::{Host, Parts, Service};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +27,7 @@ use tonic::service::Routes;
 use crate::api::Api;
 use crate::names::Domain;
 use crate::password::Hasher;
-use crate::{Identity, clients, migrations, signing_key};
+use crate::{Identity, clients, migrations, origin, session, signing_key};
 
 /// Waiting password hashes before more are refused (S-03).
 const HASH_QUEUE: usize = 64;
@@ -65,13 +67,15 @@ pub async fn open(
     db.check_schema(&migrations()).await?;
     db.sample_clock(&clock).await?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let partner =
+        Peer::new("partner", &config.peers.partner, config.peers.tls.as_ref(), Arc::new(keys.clone()), clock.clone())?;
     let hasher = Hasher::new(keys.derive("password pepper"), cores, HASH_QUEUE);
     let host = Host::new(Parts {
         db,
         clock,
         keys,
         issuer: config.issuer.clone(),
-        service: Identity::new(hasher, suffix, config.issuer.clone()),
+        service: Identity::new(hasher, suffix, config.issuer.clone(), partner),
         rates: config.rates,
         concurrency: config.concurrency,
     })?;
@@ -91,14 +95,14 @@ pub async fn serve(
 ) -> Result<(), Fault> {
     let mut background = JoinSet::new();
     let peers = &config.peers;
-    let peer =
-        |name, address: &str| Peer::new(name, address, peers.tls.as_ref(), Arc::clone(&host.keys), host.clock.clone());
-    let (licensing, partner) = (peer("licensing", &peers.licensing)?, peer("partner", &peers.partner)?);
-    background.spawn(outbox::relay(Arc::clone(&host), "licensing", stop.clone(), move |parcels| {
+    let licensing =
+        Peer::new("licensing", &peers.licensing, peers.tls.as_ref(), Arc::clone(&host.keys), host.clock.clone())?;
+    let partner = host.service.partner.clone();
+    background.spawn(outbox::relay(Arc::clone(&host), clients::LICENSING, stop.clone(), move |parcels| {
         let peer = licensing.clone();
         async move { clients::tell_licensing(&peer, &parcels).await }
     }));
-    background.spawn(outbox::relay(Arc::clone(&host), "partner", stop.clone(), move |parcels| {
+    background.spawn(outbox::relay(Arc::clone(&host), clients::PARTNER, stop.clone(), move |parcels| {
         let peer = partner.clone();
         async move { clients::tell_partner(&peer, &parcels).await }
     }));
@@ -110,7 +114,9 @@ async fn housekeeping(host: Arc<Host<Identity>>, stop: CancellationToken) {
     let rotate = every(Duration::from_secs(30), &stop, || signing_key::rotate(&host));
     let sweep = every(Duration::from_secs(600), &stop, || async {
         let mut tx = host.db.write().await?;
-        crate::session::store::sweep(&mut tx, host.clock.now()).await?;
+        let now = host.clock.now();
+        session::store::sweep(&mut tx, now).await?;
+        origin::store::sweep_secrets(&mut tx, now - SECRET_LIFE).await?;
         tx.commit().await
     });
     tokio::join!(rotate, sweep);
@@ -118,8 +124,9 @@ async fn housekeeping(host: Arc<Host<Identity>>, stop: CancellationToken) {
 
 fn front(host: &Arc<Host<Identity>>) -> Front {
     let api = || Api(Arc::clone(host));
-    // The key set is the one thing that the other services read here, and it needs no token.
-    let internal = Routes::new(KeyServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK));
+    // The key set needs no token there either.
+    let internal = Routes::new(KeyServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK))
+        .add_service(IdentityInternalServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK));
     let public = Routes::new(RegistrationServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK))
         .add_service(OrganizationServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK))
         .add_service(PartnerUserServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK))

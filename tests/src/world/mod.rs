@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test without its world has nothing better to do than fail")]
 
 mod alone;
+mod customers;
 mod dump;
 mod people;
 mod staff;
@@ -37,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
 pub use alone::Alone;
+pub use customers::Customer;
 pub use dump::{Dump, dump};
 pub use people::{PASSWORD, Refused, Registered, authorized};
 pub use staff::Person;

@@ -1,18 +1,23 @@
 //! Organizations: who takes part in the channel. A customer is an organization, and its id is the customer id.
 //!
 //! Owns names, countries, clouds and proven domains. Refuses unproven claims: a new organization gets
-//! `<prefix>.<suffix>` and nothing else; a further one comes from an operator who has checked it (C35).
+//! `<prefix>.<suffix>` and nothing else; a further one comes from an operator who has checked it (C35). One that is
+//! pending exists for whoever makes it ([`crate::origin`]) and for nobody else.
 
+mod founding;
 pub mod ops;
 pub mod store;
+mod telling;
 mod wire;
 
-pub(crate) use wire::present;
+pub(crate) use founding::{Founded, Founding, domain_of, domain_taken, found};
+pub(crate) use telling::{fact, tell};
+pub(crate) use wire::{cloud, name, present};
 
 use base::{Id, Timestamp};
 
 use crate::country::Country;
-use crate::names::Domain;
+use crate::names::{DisplayName, Domain, DomainPrefix, LocalName};
 
 /// Domains of one organization at most.
 pub const DOMAINS_MAX: usize = 100;
@@ -40,6 +45,8 @@ pub enum Cloud {
 /// Whether an organization takes part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
+    /// Somebody is about to make it: nobody sees it, and its domain is taken.
+    Pending,
     /// It does.
     Active,
     /// Its members may sign in and read.
@@ -67,6 +74,25 @@ pub struct Organization {
     pub create_time: Timestamp,
     /// Guards updates.
     pub version: i64,
+}
+
+/// An organization to make, with its first global admin.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What it is.
+    pub kind: Kind,
+    /// Legal name.
+    pub name: String,
+    /// Where it is.
+    pub country: Country,
+    /// Which cloud it is in.
+    pub cloud: Cloud,
+    /// The first label of its first domain.
+    pub prefix: DomainPrefix,
+    /// The admin's full name.
+    pub admin_display_name: DisplayName,
+    /// The part of the admin's sign-in name before the `@`.
+    pub admin_name: LocalName,
 }
 
 impl Kind {
@@ -104,6 +130,7 @@ impl State {
     /// As the database writes it.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Pending => "PENDING",
             Self::Active => "ACTIVE",
             Self::Suspended => "SUSPENDED",
         }
@@ -111,6 +138,6 @@ impl State {
 
     /// Reads what [`State::as_str`] wrote.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Active, Self::Suspended].into_iter().find(|state| state.as_str() == text)
+        [Self::Pending, Self::Active, Self::Suspended].into_iter().find(|state| state.as_str() == text)
     }
 }

@@ -1,39 +1,27 @@
 //! What can be asked of organizations.
 
-use std::collections::BTreeSet;
-
 use base::{Fault, Id, Page, Seek};
 use service::page_token::{self, Tokens};
 use service::{Caller, Cx, Fact, Operation, Preparation};
 
 use super::store::Filter;
-use super::{Cloud, DOMAINS_MAX, Kind, Organization, State, store};
+use super::{DOMAINS_MAX, Founded, Founding, Kind, Organization, Plan, State, domain_taken, found, store, tell};
 use crate::Identity;
-use crate::country::Country;
-use crate::names::{DisplayName, Domain, DomainPrefix, LocalName, SignInName};
+use crate::names::{Domain, DomainPrefix};
 use crate::password::Chosen;
 use crate::policy::{Permission, Target};
-use crate::user::{self, Credential, Role, User};
+use crate::user::{Credential, Role};
 
 /// Makes a work account for a future partner, with its first global admin.
 #[derive(Debug)]
 pub struct RegisterOrganization {
-    pub(super) name: String,
-    pub(super) country: Country,
-    pub(super) cloud: Cloud,
-    pub(super) prefix: DomainPrefix,
-    pub(super) admin_display_name: DisplayName,
-    pub(super) admin_name: LocalName,
+    pub(super) plan: Plan,
     pub(super) password: Chosen,
 }
 
 /// The new account.
 #[derive(Debug)]
-pub struct Registered {
-    pub(super) organization: Organization,
-    pub(super) admin: Id<User>,
-    pub(super) sign_in_name: String,
-}
+pub struct Registered(pub(super) Founded);
 
 impl Operation for RegisterOrganization {
     type Service = Identity;
@@ -46,7 +34,7 @@ impl Operation for RegisterOrganization {
     }
 
     fn named_target(&self, _: &Caller) -> Option<String> {
-        Some(self.prefix.as_str().to_owned())
+        Some(self.plan.prefix.as_str().to_owned())
     }
 
     async fn prepare(&self, preparation: &Preparation<'_, Identity>) -> Result<String, Fault> {
@@ -54,48 +42,26 @@ impl Operation for RegisterOrganization {
     }
 
     async fn run(&self, cx: &mut Cx<Identity>, password_hash: &String) -> Result<Registered, Fault> {
-        let domain = self.prefix.under(&cx.service().domain_suffix).map_err(|(_, message)| Fault::internal(message))?;
-        let now = cx.now();
-        let organization = Organization {
-            id: cx.new_id(),
-            kind: Kind::Partner,
-            name: self.name.clone(),
-            country: self.country,
-            cloud: self.cloud,
+        let credential = Credential::Chosen { password_hash: password_hash.clone() };
+        let founding = Founding {
+            organization: cx.new_id(),
+            admin: cx.new_id(),
+            plan: &self.plan,
             state: State::Active,
-            domains: vec![domain.clone()],
-            create_time: now,
-            version: 1,
-        };
-        if !store::insert(&mut cx.tx, &organization).await? {
-            return Err(domain_taken(&domain));
-        }
-        let sign_in_name = SignInName::compose(&self.admin_name, &domain);
-        let admin = User {
-            id: cx.new_id(),
-            organization: organization.id,
-            sign_in_name: sign_in_name.text().to_owned(),
-            sign_in_key: sign_in_name.key().to_owned(),
-            display_name: self.admin_display_name.as_str().to_owned(),
-            state: user::State::Active,
-            roles: BTreeSet::from([Role::GlobalAdmin]),
-            credential: Credential::Chosen { password_hash: password_hash.clone() },
+            credential,
             credential_set_by: None,
-            credential_set_time: now,
-            auth_version: 1,
-            version: 1,
-            create_time: now,
         };
-        // The domain is new, so nobody can hold a name below it.
-        user::store::insert(&mut cx.tx, &admin).await?;
+        let founded = found(cx, founding).await?;
+        let Founded { organization, admin } = &founded;
+        tell(cx, organization);
         let organization_id = organization.id.uuid();
         cx.record(
             Fact::new("OrganizationRegistered")
                 .about("organization", organization_id)
                 .organization(organization_id)
-                .change("name", "", &self.name)
-                .change("country", "", self.country)
-                .change("domain", "", &domain),
+                .change("name", "", &organization.name)
+                .change("country", "", organization.country)
+                .change("domain", "", organization.domains.first().map_or("", Domain::as_str)),
         );
         cx.record(
             Fact::new("UserCreated")
@@ -105,12 +71,8 @@ impl Operation for RegisterOrganization {
                 .personal(admin.id.uuid(), "display_name", "", &admin.display_name)
                 .personal(admin.id.uuid(), "sign_in_name", "", &admin.sign_in_name),
         );
-        Ok(Registered { organization, admin: admin.id, sign_in_name: admin.sign_in_name })
+        Ok(Registered(founded))
     }
-}
-
-fn domain_taken(domain: &Domain) -> Fault {
-    Fault::already_exists("DOMAIN_TAKEN", format!("{domain} belongs to an organization")).with("domain", domain)
 }
 
 fn unknown(id: Id<Organization>) -> Fault {
@@ -176,6 +138,13 @@ async fn to_change(cx: &mut Cx<Identity>, id: Id<Organization>, version: Option<
     }
 }
 
+/// The organization as the change left it, which every service is told.
+async fn changed(cx: &mut Cx<Identity>, id: Id<Organization>) -> Result<Organization, Fault> {
+    let organization = store::get(&mut cx.tx, id).await?.ok_or_else(|| unknown(id))?;
+    tell(cx, &organization);
+    Ok(organization)
+}
+
 fn changed_meanwhile() -> Fault {
     Fault::aborted("ETAG_MISMATCH", "the organization was changed meanwhile; read it again")
 }
@@ -209,7 +178,7 @@ impl Operation for UpdateOrganization {
             &organization.name,
             &self.name,
         ));
-        store::get(&mut cx.tx, self.id).await?.ok_or_else(|| unknown(self.id))
+        changed(cx, self.id).await
     }
 }
 
@@ -247,7 +216,7 @@ impl Operation for AddOrganizationDomain {
             "",
             &self.domain,
         ));
-        store::get(&mut cx.tx, self.id).await?.ok_or_else(|| unknown(self.id))
+        changed(cx, self.id).await
     }
 }
 
@@ -292,5 +261,26 @@ impl Operation for CheckDomainAvailability {
         };
         let available = !store::has_owner(&mut cx.tx, &domain).await?;
         Ok(Availability { domain, available })
+    }
+}
+
+/// Shows an organization whose fact has not arrived yet to a service that is told of them.
+#[derive(Debug)]
+pub struct LookUpOrganization {
+    pub(super) id: Id<Organization>,
+}
+
+impl Operation for LookUpOrganization {
+    type Service = Identity;
+    const METHOD: &'static str = "/tandem.identity.v1.IdentityInternalService/LookUpOrganization";
+    const PERMISSION: Permission = Permission::Peer;
+    type Prepared = ();
+
+    fn target(&self) -> Target {
+        Target::Nothing
+    }
+
+    async fn run(&self, cx: &mut Cx<Identity>, (): &()) -> Result<Organization, Fault> {
+        store::get(&mut cx.tx, self.id).await?.ok_or_else(|| unknown(self.id))
     }
 }

@@ -26,13 +26,13 @@ impl Record for Organization {
     }
 }
 
-/// The organization with its domains, held as it is.
+/// The organization with its domains, held as it is. One that is pending is not there.
 pub async fn get(tx: &mut Tx, id: Id<Organization>) -> Result<Option<Organization>, Fault> {
     let found: Option<Organization> = tx
         .sql(
             "SELECT organization_id, kind, name, country, cloud, state, version, create_time
              FROM organizations
-             WHERE organization_id = $1",
+             WHERE organization_id = $1 AND state <> 'PENDING'",
         )
         .bind(id)
         .for_share()
@@ -47,13 +47,48 @@ pub async fn lock(tx: &mut Tx, id: Id<Organization>) -> Result<Option<Organizati
         .sql(
             "SELECT organization_id, kind, name, country, cloud, state, version, create_time
              FROM organizations
-             WHERE organization_id = $1",
+             WHERE organization_id = $1 AND state <> 'PENDING'",
         )
         .bind(id)
         .for_update()
         .optional()
         .await?;
     with_domains(tx, found).await
+}
+
+/// The organization with its domains in whatever state, for whoever makes it.
+pub async fn in_the_making(tx: &mut Tx, id: Id<Organization>) -> Result<Option<Organization>, Fault> {
+    let found: Option<Organization> = tx
+        .sql(
+            "SELECT organization_id, kind, name, country, cloud, state, version, create_time
+             FROM organizations
+             WHERE organization_id = $1",
+        )
+        .bind(id)
+        .optional()
+        .await?;
+    with_domains(tx, found).await
+}
+
+/// Makes a pending organization effective. It keeps its version: as pending it was nobody's to change.
+pub async fn activate(tx: &mut Tx, id: Id<Organization>, now: Timestamp) -> Result<bool, Fault> {
+    let activated = tx
+        .sql("UPDATE organizations SET state = 'ACTIVE', update_time = $2 WHERE organization_id = $1 AND state = 'PENDING'")
+        .bind(id)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(activated == 1)
+}
+
+/// Deletes a pending organization, whose users are gone already, and frees its domains.
+pub async fn remove_pending(tx: &mut Tx, id: Id<Organization>) -> Result<(), Fault> {
+    tx.sql("DELETE FROM organization_domains WHERE organization_id = $1").bind(id).execute().await?;
+    tx.sql("DELETE FROM organizations WHERE organization_id = $1 AND state = 'PENDING'")
+        .bind(id)
+        .execute()
+        .await
+        .map(drop)
 }
 
 async fn with_domains(tx: &mut Tx, found: Option<Organization>) -> Result<Option<Organization>, Fault> {
@@ -99,7 +134,7 @@ pub async fn list(tx: &mut Tx, filter: &Filter, seek: &Seek, limit: usize) -> Re
         .sql(
             "SELECT organization_id, kind, name, country, cloud, state, version, create_time
              FROM organizations
-             WHERE name_key >= $1",
+             WHERE name_key >= $1 AND state <> 'PENDING'",
         )
         .bind(&filter.name_prefix)
         .when(prefix_end(&filter.name_prefix), "AND name_key < $?")

@@ -8,10 +8,10 @@ use service::{Form, Wire};
 
 use super::ops::{
     AddOrganizationDomain, Asked, Availability, CheckDomainAvailability, GetOrganization, ListOrganizations,
-    RegisterOrganization, Registered, UpdateOrganization,
+    LookUpOrganization, RegisterOrganization, Registered, UpdateOrganization,
 };
 use super::store::Filter;
-use super::{Cloud, Kind, Organization, State};
+use super::{Cloud, Kind, Organization, Plan, State, fact};
 use crate::country::Country;
 use crate::names::{DisplayName, Domain, DomainPrefix, LocalName, sort_key};
 use crate::password::Chosen;
@@ -26,7 +26,7 @@ impl Wire for RegisterOrganization {
 
     fn parse(request: Self::Request) -> Result<Self, Fault> {
         let mut form = Form::default();
-        let name = form.text("name", &request.name, 1..=NAME_MAX);
+        let name = name(&mut form, "name", &request.name);
         let country = form.take("country", Country::parse(&request.country));
         let cloud = cloud(&mut form, "cloud", request.cloud);
         let prefix = form.take("domain_prefix", DomainPrefix::parse(&request.domain_prefix));
@@ -35,23 +35,24 @@ impl Wire for RegisterOrganization {
         let context = [request.name.as_str(), &request.domain_prefix, &request.admin_name, &request.admin_display_name];
         let password = form.take("admin_password", Chosen::parse(&request.admin_password, &context));
         form.finish(|| {
-            Some(Self {
+            let plan = Plan {
+                kind: Kind::Partner,
                 name: name?,
                 country: country?,
                 cloud: cloud?,
                 prefix: prefix?,
                 admin_display_name: admin?,
                 admin_name: local?,
-                password: password?,
-            })
+            };
+            Some(Self { plan, password: password? })
         })
     }
 
-    fn present(reply: Registered) -> Self::Response {
+    fn present(Registered(founded): Registered) -> Self::Response {
         pb::RegisterOrganizationResponse {
-            organization: Some(present(&reply.organization)),
-            admin_user_id: reply.admin.to_string(),
-            admin_sign_in_name: reply.sign_in_name,
+            organization: Some(present(&founded.organization)),
+            admin_user_id: founded.admin.id.to_string(),
+            admin_sign_in_name: founded.admin.sign_in_name,
         }
     }
 }
@@ -126,7 +127,7 @@ impl Wire for UpdateOrganization {
     fn parse(request: Self::Request) -> Result<Self, Fault> {
         let mut form = Form::default();
         let id = form.id("organization_id", &request.organization_id);
-        let name = form.text("name", &request.name, 1..=NAME_MAX);
+        let name = name(&mut form, "name", &request.name);
         let version = form.etag(&request.etag);
         form.finish(|| Some(Self { id: id?, name: name?, version }))
     }
@@ -178,6 +179,27 @@ impl Wire for CheckDomainAvailability {
     }
 }
 
+impl Wire for LookUpOrganization {
+    type Request = pb::LookUpOrganizationRequest;
+    type Response = pb::LookUpOrganizationResponse;
+    type Reply = Organization;
+
+    fn parse(request: Self::Request) -> Result<Self, Fault> {
+        let mut form = Form::default();
+        let id = form.id("organization_id", &request.organization_id);
+        form.finish(|| Some(Self { id: id? }))
+    }
+
+    fn present(organization: Organization) -> Self::Response {
+        pb::LookUpOrganizationResponse { version: organization.version, organization: Some(fact(&organization)) }
+    }
+}
+
+/// An organization's legal name.
+pub(crate) fn name(form: &mut Form, field: &str, text: &str) -> Option<String> {
+    form.text(field, text, 1..=NAME_MAX)
+}
+
 /// A cloud, with none meaning the global one.
 pub(crate) fn cloud(form: &mut Form, field: &str, value: i32) -> Option<Cloud> {
     match pb::Cloud::try_from(value) {
@@ -192,28 +214,43 @@ pub(crate) fn cloud(form: &mut Form, field: &str, value: i32) -> Option<Cloud> {
 
 /// An organization as its readers see it.
 pub(crate) fn present(organization: &Organization) -> pb::Organization {
-    let kind = match organization.kind {
-        Kind::Partner => pb::OrganizationKind::Partner,
-        Kind::Customer => pb::OrganizationKind::Customer,
-        Kind::Platform => pb::OrganizationKind::Platform,
-    };
-    let cloud = match organization.cloud {
-        Cloud::Global => pb::Cloud::Global,
-        Cloud::UsGovernment => pb::Cloud::UsGovernment,
-    };
-    let state = match organization.state {
-        State::Active => pb::organization::State::Active,
-        State::Suspended => pb::organization::State::Suspended,
-    };
     pb::Organization {
         organization_id: organization.id.to_string(),
-        kind: kind.into(),
+        kind: kind_number(organization.kind),
         name: organization.name.clone(),
         country: organization.country.as_str().to_owned(),
-        cloud: cloud.into(),
-        state: state.into(),
+        cloud: cloud_number(organization.cloud),
+        state: state_number(organization.state),
         domains: organization.domains.iter().map(|domain| domain.as_str().to_owned()).collect(),
         create_time: Some(timestamp(organization.create_time)),
         etag: etag(organization.version),
     }
+}
+
+/// A kind's number in the contract.
+pub(super) fn kind_number(kind: Kind) -> i32 {
+    let number = match kind {
+        Kind::Partner => pb::OrganizationKind::Partner,
+        Kind::Customer => pb::OrganizationKind::Customer,
+        Kind::Platform => pb::OrganizationKind::Platform,
+    };
+    number.into()
+}
+
+/// A cloud's number in the contract.
+pub(super) fn cloud_number(cloud: Cloud) -> i32 {
+    let number = match cloud {
+        Cloud::Global => pb::Cloud::Global,
+        Cloud::UsGovernment => pb::Cloud::UsGovernment,
+    };
+    number.into()
+}
+
+/// A state's number in the contract. Only whoever makes a pending organization is shown it, as what it will be.
+pub(super) fn state_number(state: State) -> i32 {
+    let number = match state {
+        State::Pending | State::Active => pb::organization::State::Active,
+        State::Suspended => pb::organization::State::Suspended,
+    };
+    number.into()
 }

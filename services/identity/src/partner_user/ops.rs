@@ -51,6 +51,9 @@ impl Operation for AddPartnerUser {
             sign_in_name: self.sign_in_name.text().to_owned(),
             sign_in_key: self.sign_in_name.key().to_owned(),
             display_name: self.display_name.as_str().to_owned(),
+            first_name: String::new(),
+            last_name: String::new(),
+            usage_location: None,
             state: user::State::Active,
             roles: self.roles.clone(),
             credential,
@@ -236,7 +239,7 @@ impl Operation for ResetPartnerUserPassword {
         }
         let id = user.id.uuid();
         session::store::end_all(&mut cx.tx, user.id).await?;
-        cx.erase_sealed_replies(id).await?;
+        user::forget_secret(cx, user.id).await?;
         cx.seal_reply(id);
         raise_floor(cx, id, user.auth_version + 1).await?;
         cx.record(
@@ -286,7 +289,7 @@ impl Operation for RemovePartnerUser {
         }
         let id = user.id.uuid();
         session::store::end_all(&mut cx.tx, user.id).await?;
-        cx.erase_sealed_replies(id).await?;
+        user::forget_secret(cx, user.id).await?;
         raise_floor(cx, id, i64::MAX).await?;
         cx.record(Fact::new("PartnerUserRemoved").about("user", id).change("roles", words(&user.roles), "").change(
             "state",

@@ -3,7 +3,6 @@
 use base::{Fault, Id, Keyset, Page, Seek};
 use db::Tx;
 
-use crate::names::sort_key;
 use crate::organization::Organization;
 use crate::user::{Role, User};
 
@@ -17,9 +16,9 @@ pub async fn list(
 ) -> Result<Page<User>, Fault> {
     let rows: Vec<User> = tx
         .sql(
-            "SELECT user_id, organization_id, sign_in_name, sign_in_key, display_name, state, password_hash,
-                 temporary_digest, temporary_expire_time, credential_set_by, credential_set_time, auth_version, version,
-                 create_time
+            "SELECT user_id, organization_id, sign_in_name, sign_in_key, display_name, first_name, last_name,
+                 usage_location, state, password_hash, temporary_digest, temporary_expire_time, credential_set_by,
+                 credential_set_time, auth_version, version, create_time
              FROM users
              WHERE organization_id = $1 AND state = 'ACTIVE'",
         )
@@ -31,8 +30,7 @@ pub async fn list(
         .page(seek, limit, "sort_key", "user_id")
         .all()
         .await?;
-    let mut page =
-        Page::cut(rows, limit, seek, |user| Keyset { key: sort_key(&user.display_name), id: user.id.uuid() });
+    let mut page = Page::cut(rows, limit, seek, |user| Keyset { key: user.sort_key(), id: user.id.uuid() });
     add_roles(tx, &mut page.rows).await?;
     Ok(page)
 }

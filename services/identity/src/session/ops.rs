@@ -56,7 +56,7 @@ impl Operation for SignIn {
             return Err(failed());
         }
         if user.must_change_password() {
-            cx.erase_sealed_replies(user.id.uuid()).await?;
+            user::forget_secret(cx, user.id).await?;
         }
         let opened = open(cx, &user).await?;
         cx.record(Fact::new("SignedIn").about("user", user.id.uuid()).organization(user.organization.uuid()).change(
@@ -202,7 +202,7 @@ impl Operation for ChangePassword {
         }
         let id = seen.id.uuid();
         store::end_all(&mut cx.tx, seen.id).await?;
-        cx.erase_sealed_replies(id).await?;
+        user::forget_secret(cx, seen.id).await?;
         let user = user::store::get(&mut cx.tx, seen.id).await?.ok_or_else(failed)?;
         raise_floor(cx, id, user.auth_version).await?;
         cx.record(Fact::new("PasswordChanged").about("user", id).change(

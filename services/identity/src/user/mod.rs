@@ -1,13 +1,20 @@
 //! Users: people who sign in. Owns names, roles and credentials; refuses to keep a secret that can be read back.
 
 pub mod grants;
+mod secret;
 pub mod store;
+mod telling;
+
+pub(crate) use secret::forget_secret;
+pub(crate) use telling::{fact, tell};
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use base::{Id, Timestamp};
 
+use crate::country::Country;
+use crate::names;
 use crate::organization::{Kind, Organization};
 
 /// How long a temporary password can be used (C18).
@@ -129,6 +136,12 @@ pub struct User {
     pub sign_in_key: String,
     /// Full name.
     pub display_name: String,
+    /// First name; may be empty.
+    pub first_name: String,
+    /// Last name; may be empty.
+    pub last_name: String,
+    /// Where a customer's user uses licenses.
+    pub usage_location: Option<Country>,
     /// Whether they take part.
     pub state: State,
     /// What they may do.
@@ -163,6 +176,12 @@ impl Credential {
 }
 
 impl User {
+    /// What lists are ordered by before the id: the normalized full name, then the sign-in name. Neither holds the
+    /// character between them, so that a name comes before every longer one.
+    pub fn sort_key(&self) -> String {
+        format!("{}\u{1}{}", names::sort_key(&self.display_name), self.sign_in_key)
+    }
+
     /// Whether the credential is a temporary one, which has to be replaced.
     pub const fn must_change_password(&self) -> bool {
         matches!(self.credential, Credential::Temporary { .. })

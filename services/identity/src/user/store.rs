@@ -6,7 +6,7 @@ use base::{Fault, Id, Timestamp};
 use db::{Record, Row, Tx};
 
 use super::{Credential, Role, State, User};
-use crate::names::sort_key;
+use crate::country::Country;
 use crate::organization::Organization;
 
 impl Record for User {
@@ -26,6 +26,13 @@ impl Record for User {
             sign_in_name: row.get("sign_in_name")?,
             sign_in_key: row.get("sign_in_key")?,
             display_name: row.get("display_name")?,
+            first_name: row.get("first_name")?,
+            last_name: row.get("last_name")?,
+            usage_location: row
+                .get::<Option<String>>("usage_location")?
+                .map(|code| Country::parse(&code))
+                .transpose()
+                .map_err(|_| Fault::internal("a user's row holds an unknown country"))?,
             state: State::parse(&row.get::<String>("state")?)
                 .ok_or_else(|| Fault::internal("a user's row holds an unknown state"))?,
             roles: BTreeSet::new(),
@@ -43,9 +50,9 @@ impl Record for User {
 pub async fn get(tx: &mut Tx, id: Id<User>) -> Result<Option<User>, Fault> {
     let user = tx
         .sql(
-            "SELECT user_id, organization_id, sign_in_name, sign_in_key, display_name, state, password_hash,
-                 temporary_digest, temporary_expire_time, credential_set_by, credential_set_time, auth_version, version,
-                 create_time
+            "SELECT user_id, organization_id, sign_in_name, sign_in_key, display_name, first_name, last_name,
+                 usage_location, state, password_hash, temporary_digest, temporary_expire_time, credential_set_by,
+                 credential_set_time, auth_version, version, create_time
              FROM users
              WHERE user_id = $1",
         )
@@ -60,9 +67,9 @@ pub async fn get(tx: &mut Tx, id: Id<User>) -> Result<Option<User>, Fault> {
 pub async fn lock(tx: &mut Tx, id: Id<User>) -> Result<Option<User>, Fault> {
     let user = tx
         .sql(
-            "SELECT user_id, organization_id, sign_in_name, sign_in_key, display_name, state, password_hash,
-                 temporary_digest, temporary_expire_time, credential_set_by, credential_set_time, auth_version, version,
-                 create_time
+            "SELECT user_id, organization_id, sign_in_name, sign_in_key, display_name, first_name, last_name,
+                 usage_location, state, password_hash, temporary_digest, temporary_expire_time, credential_set_by,
+                 credential_set_time, auth_version, version, create_time
              FROM users
              WHERE user_id = $1",
         )
@@ -73,21 +80,48 @@ pub async fn lock(tx: &mut Tx, id: Id<User>) -> Result<Option<User>, Fault> {
     with_roles(tx, user).await
 }
 
-/// The living user of that normalized sign-in name, with roles.
+/// The living user of that normalized sign-in name, with roles, unless their organization is still pending.
 pub async fn by_sign_in_key(tx: &mut Tx, key: &str) -> Result<Option<User>, Fault> {
     let user = tx
         .sql(
-            "SELECT user_id, organization_id, sign_in_name, sign_in_key, display_name, state, password_hash,
-                 temporary_digest, temporary_expire_time, credential_set_by, credential_set_time, auth_version, version,
-                 create_time
+            "SELECT user_id, organization_id, sign_in_name, sign_in_key, display_name, first_name, last_name,
+                 usage_location, state, password_hash, temporary_digest, temporary_expire_time, credential_set_by,
+                 credential_set_time, auth_version, version, create_time
              FROM users
-             WHERE sign_in_key = $1 AND state = 'ACTIVE'",
+             WHERE sign_in_key = $1 AND state = 'ACTIVE'
+                 AND EXISTS (
+                     SELECT 1 FROM organizations o
+                     WHERE o.organization_id = users.organization_id AND o.state <> 'PENDING')",
         )
         .bind(key)
         .for_share()
         .optional()
         .await?;
     with_roles(tx, user).await
+}
+
+/// Those of the users who are a customer's, without roles.
+pub async fn of_customer(tx: &mut Tx, customer: Id<Organization>, ids: &[Id<User>]) -> Result<Vec<User>, Fault> {
+    tx.sql_for(
+        "SELECT u.user_id, u.organization_id, u.sign_in_name, u.sign_in_key, u.display_name, u.first_name, u.last_name,
+             u.usage_location, u.state, u.password_hash, u.temporary_digest, u.temporary_expire_time,
+             u.credential_set_by, u.credential_set_time, u.auth_version, u.version, u.create_time
+         FROM users u
+         JOIN organizations o ON o.organization_id = u.organization_id
+         WHERE u.organization_id = $1 AND o.kind = 'CUSTOMER' AND o.state <> 'PENDING'
+             AND u.user_id IN (SELECT unhex(value) FROM json_each($2))",
+        "SELECT u.user_id, u.organization_id, u.sign_in_name, u.sign_in_key, u.display_name, u.first_name, u.last_name,
+             u.usage_location, u.state, u.password_hash, u.temporary_digest, u.temporary_expire_time,
+             u.credential_set_by, u.credential_set_time, u.auth_version, u.version, u.create_time
+         FROM users u
+         JOIN organizations o ON o.organization_id = u.organization_id
+         WHERE u.organization_id = $1 AND o.kind = 'CUSTOMER' AND o.state <> 'PENDING'
+             AND u.user_id = ANY($2)",
+    )
+    .bind(customer)
+    .bind(ids)
+    .all()
+    .await
 }
 
 async fn with_roles(tx: &mut Tx, user: Option<User>) -> Result<Option<User>, Fault> {
@@ -104,10 +138,10 @@ pub async fn insert(tx: &mut Tx, user: &User) -> Result<bool, Fault> {
     let inserted = tx
         .sql(
             "INSERT INTO users
-                 (user_id, organization_id, sign_in_name, sign_in_key, display_name, sort_key, state, password_hash,
-                  temporary_digest, temporary_expire_time, credential_set_by, credential_set_time, auth_version, version,
-                  create_time, update_time)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15)
+                 (user_id, organization_id, sign_in_name, sign_in_key, display_name, first_name, last_name,
+                  usage_location, sort_key, state, password_hash, temporary_digest, temporary_expire_time,
+                  credential_set_by, credential_set_time, auth_version, version, create_time, update_time)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $18)
              ON CONFLICT DO NOTHING",
         )
         .bind(user.id)
@@ -115,7 +149,10 @@ pub async fn insert(tx: &mut Tx, user: &User) -> Result<bool, Fault> {
         .bind(&user.sign_in_name)
         .bind(&user.sign_in_key)
         .bind(&user.display_name)
-        .bind(sort_key(&user.display_name))
+        .bind(&user.first_name)
+        .bind(&user.last_name)
+        .bind(user.usage_location.as_ref().map(Country::as_str))
+        .bind(user.sort_key())
         .bind(user.state.as_str())
         .bind(hash)
         .bind(digest)
@@ -255,4 +292,10 @@ pub async fn raise_auth_version(tx: &mut Tx, id: Id<User>, now: Timestamp) -> Re
     .bind(now)
     .one()
     .await
+}
+
+/// Deletes a user of a pending organization, who never was.
+pub async fn remove_pending(tx: &mut Tx, id: Id<User>) -> Result<(), Fault> {
+    tx.sql("DELETE FROM user_roles WHERE user_id = $1").bind(id).execute().await?;
+    tx.sql("DELETE FROM users WHERE user_id = $1").bind(id).execute().await.map(drop)
 }

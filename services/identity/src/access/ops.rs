@@ -1,0 +1,100 @@
+//! What partner tells and asks about accesses.
+
+use base::Fault;
+use saga::intent::{self, Intent};
+use service::{Cx, Operation};
+use uuid::Uuid;
+
+use super::{Access, Pair, Told, check_epoch, store};
+use crate::Identity;
+use crate::policy::{Permission, Target};
+
+/// Takes over facts of partner.
+#[derive(Debug)]
+pub struct ApplyPartnerFacts(pub(super) Vec<Told>);
+
+impl Operation for ApplyPartnerFacts {
+    type Service = Identity;
+    const METHOD: &'static str = "/tandem.identity.v1.IdentityInternalService/ApplyPartnerFacts";
+    const PERMISSION: Permission = Permission::Peer;
+    type Prepared = ();
+
+    fn target(&self) -> Target {
+        Target::Nothing
+    }
+
+    async fn run(&self, cx: &mut Cx<Identity>, (): &()) -> Result<(), Fault> {
+        let now = cx.now();
+        for told in &self.0 {
+            match told {
+                Told::Access(access, decision) => apply(cx, access, *decision).await?,
+                Told::Partner(standing) => store::put_partner(&mut cx.tx, standing, now).await?,
+                Told::Partnership(standing) => store::put_partnership(&mut cx.tx, standing, now).await?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes an access down. The decision that brought it about, if one did, has no intent left afterwards.
+pub(super) async fn apply(cx: &mut Cx<Identity>, access: &Access, decision: Option<Uuid>) -> Result<(), Fault> {
+    let now = cx.now();
+    store::put(&mut cx.tx, access, now).await?;
+    match decision {
+        Some(decision) => {
+            let intent = Intent { about: access.pair.about(), epoch: access.epoch };
+            intent::settle(&mut cx.tx, decision, &[intent], now).await
+        }
+        None => Ok(()),
+    }
+}
+
+/// Writes the intents of a decision that is about to be made.
+#[derive(Debug)]
+pub struct PrepareAccess {
+    pub(super) decision: Uuid,
+    pub(super) intents: Vec<Intent>,
+}
+
+impl Operation for PrepareAccess {
+    type Service = Identity;
+    const METHOD: &'static str = "/tandem.identity.v1.IdentityInternalService/PrepareAccess";
+    const PERMISSION: Permission = Permission::Peer;
+    type Prepared = ();
+
+    fn target(&self) -> Target {
+        Target::Nothing
+    }
+
+    async fn run(&self, cx: &mut Cx<Identity>, (): &()) -> Result<(), Fault> {
+        for intent in &self.intents {
+            let confirmed = store::get(&mut cx.tx, Pair::of(intent)).await?;
+            check_epoch(intent, confirmed.as_ref())?;
+        }
+        let now = cx.now();
+        intent::prepare(&mut cx.tx, self.decision, &self.intents, now).await
+    }
+}
+
+/// Takes the intents of a decision back.
+#[derive(Debug)]
+pub struct CancelAccess {
+    pub(super) decision: Uuid,
+    pub(super) intents: Vec<Intent>,
+}
+
+impl Operation for CancelAccess {
+    type Service = Identity;
+    const METHOD: &'static str = "/tandem.identity.v1.IdentityInternalService/CancelAccess";
+    const PERMISSION: Permission = Permission::Peer;
+    type Prepared = ();
+
+    fn target(&self) -> Target {
+        Target::Nothing
+    }
+
+    async fn run(&self, cx: &mut Cx<Identity>, (): &()) -> Result<(), Fault> {
+        let now = cx.now();
+        intent::cancel(&mut cx.tx, self.decision, &self.intents, now).await
+    }
+}
