@@ -6,6 +6,7 @@
 
 mod alone;
 mod dump;
+mod licensed;
 mod people;
 mod staff;
 
@@ -37,6 +38,7 @@ use tonic::transport::{Channel, Endpoint};
 
 pub use alone::Alone;
 pub use dump::{Dump, dump};
+pub use licensed::{Grant, fresh};
 pub use people::{PASSWORD, Refused, Registered, authorized};
 pub use staff::Person;
 
