@@ -7,6 +7,7 @@
 mod alone;
 mod customers;
 mod dump;
+mod licensed;
 mod people;
 mod staff;
 
@@ -40,6 +41,7 @@ use tonic::transport::{Channel, Endpoint};
 pub use alone::Alone;
 pub use customers::Customer;
 pub use dump::{Dump, dump};
+pub use licensed::{Grant, fresh};
 pub use people::{PASSWORD, Refused, Registered, authorized};
 pub use staff::Person;
 
