@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test without its world has nothing better to do than fail")]
 
 mod alone;
+mod channel;
 mod customers;
 mod dump;
 mod licensed;
@@ -39,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
 pub use alone::Alone;
+pub use channel::{Tenant, token_of};
 pub use customers::Customer;
 pub use dump::{Dump, dump};
 pub use licensed::{Grant, fresh};

@@ -6,7 +6,7 @@ use super::Permission;
 use crate::account::PartnerKind;
 
 /// How long a proof of who somebody is counts as fresh: for consent and for taking it back (S-11).
-pub const FRESH_FOR: Duration = Duration::from_secs(600);
+pub(super) const FRESH_FOR: Duration = Duration::from_secs(600);
 
 /// One row of the matrix.
 #[derive(Clone, Copy, Debug)]
