@@ -9,6 +9,7 @@ mod channel;
 mod customers;
 mod dump;
 mod licensed;
+mod oracle;
 mod people;
 mod staff;
 

@@ -2,3 +2,4 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where something is missing")]
 
 mod accepting;
+mod faults;
