@@ -14,7 +14,7 @@ const STATEMENTS_MIN: usize = 55;
 
 /// The schemas that the statements are prepared in: those of the services, and that of one with sagas.
 fn schemas() -> [(&'static str, Vec<Migration>); 4] {
-    let with_sagas = service::MIGRATIONS.iter().chain(saga::MIGRATIONS).copied().collect();
+    let with_sagas = [service::MIGRATIONS, saga::MIGRATIONS, saga::INTENT_MIGRATIONS].concat();
     [
         ("identity", identity::migrations()),
         ("licensing", licensing::migrations()),
