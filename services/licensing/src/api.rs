@@ -7,7 +7,8 @@ use service::Host;
 use tonic::{Request, Response, Status};
 
 use crate::Licensing;
-use crate::projection::ApplyIdentityFacts;
+use crate::access::ops::{CancelAccess, PrepareAccess};
+use crate::projection::ops::{ApplyIdentityFacts, ApplyPartnerFacts};
 
 /// The front of licensing.
 #[derive(Clone, Debug)]
@@ -25,14 +26,14 @@ impl pb::licensing_internal_service_server::LicensingInternalService for Api {
     }
     async fn apply_partner_facts(
         &self,
-        _: Request<pb::ApplyPartnerFactsRequest>,
+        request: Request<pb::ApplyPartnerFactsRequest>,
     ) -> Reply<pb::ApplyPartnerFactsResponse> {
-        Err(Status::unimplemented("not yet"))
+        self.0.run::<ApplyPartnerFacts>(request).await
     }
-    async fn prepare_access(&self, _: Request<pb::PrepareAccessRequest>) -> Reply<pb::PrepareAccessResponse> {
-        Err(Status::unimplemented("not yet"))
+    async fn prepare_access(&self, request: Request<pb::PrepareAccessRequest>) -> Reply<pb::PrepareAccessResponse> {
+        self.0.run::<PrepareAccess>(request).await
     }
-    async fn cancel_access(&self, _: Request<pb::CancelAccessRequest>) -> Reply<pb::CancelAccessResponse> {
-        Err(Status::unimplemented("not yet"))
+    async fn cancel_access(&self, request: Request<pb::CancelAccessRequest>) -> Reply<pb::CancelAccessResponse> {
+        self.0.run::<CancelAccess>(request).await
     }
 }

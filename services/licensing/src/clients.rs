@@ -1,11 +1,21 @@
 //! The only file that calls a peer.
 
-use base::Fault;
-use proto::identity::v1::GetJwksRequest;
+use std::time::Duration;
+
+use base::{Fault, Id, Kind};
+use proto::identity::v1::identity_internal_service_client::IdentityInternalServiceClient;
 use proto::identity::v1::key_service_client::KeyServiceClient;
+use proto::identity::v1::{GetJwksRequest, LookUpOrganizationRequest, LookUpUsersRequest};
+use proto::partner::v1::partner_internal_service_client::PartnerInternalServiceClient;
+use proto::partner::v1::{GetDecisionRequest, get_decision_response};
 use service::keys::from_base64url;
 use service::peer::{ATTEMPT_TIMEOUT, Peer};
 use service::token::Key;
+use uuid::Uuid;
+
+use crate::organization::Organization;
+use crate::projection::{Told, wire};
+use crate::user::User;
 
 /// The key set that verifies access tokens.
 pub async fn fetch_keys(identity: &Peer) -> Result<Vec<Key>, Fault> {
@@ -18,4 +28,61 @@ pub async fn fetch_keys(identity: &Peer) -> Result<Vec<Key>, Fault> {
     };
     let keys: Option<Vec<Key>> = keys.into_iter().map(key).collect();
     keys.ok_or_else(|| Fault::internal("identity published a key that cannot be read"))
+}
+
+/// How a decision ended: what it brought about, or that it never will. Nothing when it is not made yet, or when nobody
+/// there knows of it.
+pub async fn decision(partner: &Peer, id: Uuid, left: Duration) -> Result<Vec<Told>, Fault> {
+    let request = partner.request(GetDecisionRequest { decision_id: id.to_string() }, left)?;
+    let answer = match PartnerInternalServiceClient::new(partner.channel()).get_decision(request).await {
+        Ok(answer) => answer.into_inner(),
+        Err(status) => return nothing(partner.refusal(status)).map(|()| Vec::new()),
+    };
+    match answer.outcome() {
+        get_decision_response::Outcome::Aborted => Ok(vec![Told::Abandoned(id)]),
+        get_decision_response::Outcome::Committed => {
+            let accesses = answer.accesses.iter().map(|access| match wire::access(access)? {
+                // The intents that end are those of the decision that was asked for.
+                Told::Access { access, .. } => Ok(Told::Access { access, decision: Some(id) }),
+                told => Ok(told),
+            });
+            accesses.collect()
+        }
+        get_decision_response::Outcome::Undecided | get_decision_response::Outcome::Unspecified => Ok(Vec::new()),
+    }
+}
+
+/// An organization of which identity has not told yet, if there is one.
+pub async fn organization(identity: &Peer, id: Id<Organization>, left: Duration) -> Result<Option<Told>, Fault> {
+    let request = identity.request(LookUpOrganizationRequest { organization_id: id.to_string() }, left)?;
+    let answer = match IdentityInternalServiceClient::new(identity.channel()).look_up_organization(request).await {
+        Ok(answer) => answer.into_inner(),
+        Err(status) => return nothing(identity.refusal(status)).map(|()| None),
+    };
+    answer.organization.map(|organization| wire::organization(organization, answer.version)).transpose()
+}
+
+/// Those of these users of whom identity has not told yet, and who exist.
+pub async fn users(
+    identity: &Peer,
+    customer: Id<Organization>,
+    ids: &[Id<User>],
+    left: Duration,
+) -> Result<Vec<Told>, Fault> {
+    let message = LookUpUsersRequest {
+        customer_id: customer.to_string(),
+        user_ids: ids.iter().map(ToString::to_string).collect(),
+    };
+    let request = identity.request(message, left)?;
+    let answer = match IdentityInternalServiceClient::new(identity.channel()).look_up_users(request).await {
+        Ok(answer) => answer.into_inner(),
+        Err(status) => return nothing(identity.refusal(status)).map(|()| Vec::new()),
+    };
+    let told = answer.users.into_iter().filter_map(|each| Some(wire::user(each.user?, each.version)));
+    told.collect()
+}
+
+/// A peer that knows of no such thing has answered; every other refusal is none.
+fn nothing(refusal: Fault) -> Result<(), Fault> {
+    if refusal.kind() == Kind::NotFound { Ok(()) } else { Err(refusal) }
 }

@@ -1,35 +1,44 @@
 //! Licensing owns products, subscriptions, seats and license assignments.
 //!
 //! The tour: a request enters at [`api`], is judged by [`policy`], run by its room's `ops` and stored by its room's
-//! `store`. What it needs of the other services it holds as projections, which [`projection`] writes. It calls
-//! [`clients`] for the key set that verifies access tokens, and nobody to answer a read.
+//! `store`. What it needs of the other services it holds as copies, in the rooms [`organization`], [`user`],
+//! [`partner`] and [`access`], which [`projection`] fills. It calls [`clients`] for the key set that verifies access
+//! tokens, for the first sight of what it was not told yet, and for decisions that are on their way.
 
+pub mod access;
 pub mod api;
 pub mod clients;
+pub mod organization;
+pub mod partner;
 pub mod policy;
 pub mod product;
 pub mod projection;
 pub mod start;
+pub mod user;
 
 use base::Fault;
 use db::Migration;
 use service::peer::Peer;
 use service::token::Key;
-use service::{Cx, Host, NamedLimit, Service};
+use service::{Cx, Host, NamedLimit, Preparation, Service};
 use uuid::Uuid;
 
 use crate::policy::{Permission, Target};
+use crate::projection::Unresolved;
 
 /// The schema: the shared tables, then licensing's own.
 pub fn migrations() -> Vec<Migration> {
-    service::MIGRATIONS.to_vec()
+    let own = Migration { version: 1000, name: "licensing", sql: include_str!("../migrations/1000_licensing.sql") };
+    service::MIGRATIONS.iter().chain(saga::INTENT_MIGRATIONS).copied().chain([own]).collect()
 }
 
 /// The state of licensing in one process.
 #[derive(Debug)]
 pub struct Licensing {
-    /// Where the key set comes from.
+    /// Where the key set comes from, and the first sight of organizations and users.
     pub identity: Peer,
+    /// Who makes decisions.
+    pub partner: Peer,
 }
 
 impl Service for Licensing {
@@ -40,7 +49,7 @@ impl Service for Licensing {
     const READ_LIMITS: Permission = Permission::SignedIn;
     type Permission = Permission;
     type Target = Target;
-    type Unresolved = std::convert::Infallible;
+    type Unresolved = Unresolved;
 
     fn own_organization() -> Target {
         Target::OwnOrganization
@@ -55,8 +64,8 @@ impl Service for Licensing {
         policy::authorize(cx, permission)
     }
 
-    async fn resolve(_: &service::Preparation<'_, Self>, _: Vec<Self::Unresolved>) -> Result<(), Fault> {
-        Ok(())
+    async fn resolve(preparation: &Preparation<'_, Self>, unresolved: Vec<Unresolved>) -> Result<(), Fault> {
+        projection::ops::resolve(preparation, unresolved).await
     }
 
     async fn fetch_keys(host: &Host<Self>) -> Result<Vec<Key>, Fault> {

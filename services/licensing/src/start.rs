@@ -40,19 +40,15 @@ pub async fn open(config: &ProcessConfig, keys: ServiceKeys, clock: Clock) -> Re
     db.check_durability().await?;
     db.check_schema(&migrations()).await?;
     db.sample_clock(&clock).await?;
-    let identity = Peer::new(
-        "identity",
-        &config.peers.identity,
-        config.peers.tls.as_ref(),
-        Arc::new(keys.clone()),
-        clock.clone(),
-    )?;
+    let (peers, own_keys) = (&config.peers, Arc::new(keys.clone()));
+    let peer = |name, address: &str| Peer::new(name, address, peers.tls.as_ref(), Arc::clone(&own_keys), clock.clone());
+    let (identity, partner) = (peer("identity", &peers.identity)?, peer("partner", &peers.partner)?);
     let host = Host::new(Parts {
         db,
         clock,
         keys,
         issuer: config.issuer.clone(),
-        service: Licensing { identity },
+        service: Licensing { identity, partner },
         rates: config.rates,
         concurrency: config.concurrency,
     })?;

@@ -1,12 +1,13 @@
-//! What partner holds of the other services' facts. The owner is the only writer of a fact; the higher version wins.
+//! What partner takes over of the other services' facts. The owner is the only writer of a fact; the higher version wins.
 
 use base::{Fault, Id};
 use proto::identity::v1::{IdentityFact, identity_fact};
 use proto::partner::v1 as pb;
-use service::{Cx, Operation, Wire, floor};
+use service::{Cx, Operation, Preparation, Wire, Work, floor};
 
-use crate::Partner;
+use crate::organization::{self, Organization};
 use crate::policy::{Permission, Target};
+use crate::{Partner, clients};
 
 /// Takes over facts of identity.
 #[derive(Debug)]
@@ -37,16 +38,64 @@ impl Operation for ApplyIdentityFacts {
     }
 
     async fn run(&self, cx: &mut Cx<Partner>, (): &()) -> Result<(), Fault> {
-        for fact in &self.0 {
-            match &fact.fact {
+        for told in &self.0 {
+            match told.fact.clone() {
                 Some(identity_fact::Fact::PrincipalFloor(told)) => {
                     let principal = Id::<()>::parse(&told.principal_id)
                         .ok_or_else(|| Fault::field("facts", "MALFORMED", "a principal_id is not a UUID"))?;
                     floor::raise(&mut cx.tx, principal.uuid(), told.auth_version).await?;
                 }
-                Some(_) | None => {}
+                Some(identity_fact::Fact::Organization(fact)) => {
+                    let organization = organization::wire::read(told.version, fact)?;
+                    organization::store::put(&mut cx.tx, &organization).await?;
+                }
+                // Users are licensing's business; what a newer identity tells, it tells again until it is understood.
+                Some(identity_fact::Fact::User(_)) | None => {
+                    return Err(Fault::unimplemented("FACT_UNKNOWN", "this version does not know a fact of this kind"));
+                }
             }
         }
         Ok(())
     }
+}
+
+/// What an attempt can hang on that only another service knows.
+#[derive(Debug)]
+pub enum Unresolved {
+    /// The caller's own organization, whose fact has not arrived yet.
+    Organization(Id<Organization>),
+}
+
+/// Asks identity for what has not been told yet.
+pub(crate) async fn resolve(preparation: &Preparation<'_, Partner>, unresolved: Vec<Unresolved>) -> Result<(), Fault> {
+    for Unresolved::Organization(id) in unresolved {
+        let identity = &preparation.host.service.identity;
+        let Some(organization) = clients::look_up_organization(identity, id, preparation.left()).await? else {
+            continue;
+        };
+        preparation.host.transact(&FirstSight(organization)).await?;
+    }
+    Ok(())
+}
+
+/// An organization that was looked up.
+struct FirstSight(Organization);
+
+impl Work for FirstSight {
+    type Service = Partner;
+    type Done = ();
+
+    async fn run(&self, cx: &mut Cx<Partner>) -> Result<(), Fault> {
+        organization::store::put(&mut cx.tx, &self.0).await
+    }
+}
+
+/// The caller's own organization. One that has not been told yet is looked up, and the attempt made again.
+pub(crate) async fn own_organization(cx: &mut Cx<Partner>) -> Result<Organization, Fault> {
+    let id = cx.organization()?;
+    if let Some(organization) = organization::store::get(&mut cx.tx, id).await? {
+        return Ok(organization);
+    }
+    cx.hang_on(Unresolved::Organization(id));
+    Err(Fault::not_found("organization", id))
 }

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use db::Settings;
 use identity::names::Domain;
 use identity::operator::{self, WayIn};
+use partner::link::LinkBase;
 use service::config::{ConfigErrors, Peers, ProcessArgs, ProcessConfig};
 use service::keys::ServiceKeys;
 use service::process::{self, Bound};
@@ -30,6 +31,9 @@ pub(crate) struct Arguments {
     /// Domain below which every organization gets its first one
     #[arg(long, env = "TANDEM_DOMAIN_SUFFIX", default_value = "tandem.example")]
     domain_suffix: String,
+    /// What the links of invitations begin with
+    #[arg(long, env = "TANDEM_LINK_BASE", default_value = "https://partner.tandem.example")]
+    link_base: String,
     /// What to log, such as `info` or `info,service=debug`; without it `warn` on a terminal, `info` otherwise
     #[arg(long, env = "TANDEM_LOG")]
     log: Option<String>,
@@ -54,6 +58,10 @@ pub(crate) fn serve(arguments: &Arguments) -> ExitCode {
     if let Err(fault) = &suffix {
         errors.add("TANDEM_DOMAIN_SUFFIX", fault.message());
     }
+    let links = partner::start::link_base(&arguments.link_base);
+    if let Err(fault) = &links {
+        errors.add("TANDEM_LINK_BASE", fault.message());
+    }
     let config = arguments.process(&data).read(1, &mut errors);
     let configs = errors.finish(()).map(|()| {
         // What was right for one is right for the others.
@@ -64,7 +72,7 @@ pub(crate) fn serve(arguments: &Arguments) -> ExitCode {
         }
         configs
     });
-    process::run(configs, |configs, stop| async move { AllInOne { data, configs }.run(suffix?, stop).await })
+    process::run(configs, |configs, stop| async move { AllInOne { data, configs }.run(suffix?, links?, stop).await })
 }
 
 impl Arguments {
@@ -96,7 +104,7 @@ struct AllInOne {
 }
 
 impl AllInOne {
-    async fn run(mut self, suffix: Domain, stop: CancellationToken) -> Result<(), Fault> {
+    async fn run(mut self, suffix: Domain, links: LinkBase, stop: CancellationToken) -> Result<(), Fault> {
         // Before any port is taken, so that a second start complains of the first one and not of its ports.
         self.data.prepare().await?;
         let [identity, licensing, partner] = self.bind().await?;
@@ -109,7 +117,7 @@ impl AllInOne {
         let [first, second, third] = &self.configs;
         let identity_host = identity::start::open(first, keys(Service::Identity)?, suffix, clock.clone()).await?;
         let licensing_host = licensing::start::open(second, keys(Service::Licensing)?, clock.clone()).await?;
-        let partner_host = partner::start::open(third, keys(Service::Partner)?, clock).await?;
+        let partner_host = partner::start::open(third, keys(Service::Partner)?, links, clock).await?;
         let (operator, secret) = match operator::ensure_first(&identity_host).await? {
             Some(WayIn { sign_in_name, secret }) => (sign_in_name, self.hand_over(secret)?),
             None => (operator::sign_in_name(&identity_host).await?.unwrap_or_default(), Secret::HandedOver),

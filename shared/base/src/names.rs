@@ -89,6 +89,11 @@ impl fmt::Display for SignInName {
 pub struct LocalName(String);
 
 impl LocalName {
+    /// The name as given.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Reads 1 to 64 ASCII letters, digits, dots, underscores, hyphens and plus signs.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ use service::{Cx, Host, Service};
 use uuid::Uuid;
 
 pub use runner::{drive, run};
-pub use store::{Done, Saga, State, begin, claim, get, outcome, steps};
+pub use store::{Done, Saga, State, answers, begin, claim, get, outcome, steps};
 
 /// The tables of a service that decides.
 pub const MIGRATIONS: &[db::Migration] =

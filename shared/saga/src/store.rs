@@ -173,6 +173,14 @@ pub async fn steps(tx: &mut Tx, id: Uuid) -> Result<Vec<Done>, Fault> {
         .await
 }
 
+/// What the prepare steps of a saga were answered so far.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn answers(tx: &mut Tx, id: Uuid) -> Result<Answers, Fault> {
+    done(tx, id, "PREPARED").await
+}
+
 /// Claims sagas that are due, by state and never by "id greater than last".
 ///
 /// # Errors

@@ -29,6 +29,7 @@ pub struct Cx<S: Service> {
     pub(crate) refusal: Option<Fault>,
     pub(crate) continuation: Option<Uuid>,
     pub(crate) delivery: Option<Uuid>,
+    pub(crate) request_hash: Option<[u8; 32]>,
     pub(crate) unresolved: Vec<S::Unresolved>,
     pub(crate) scope_method: &'static str,
 }
@@ -49,6 +50,7 @@ impl<S: Service> Cx<S> {
             refusal: None,
             continuation: None,
             delivery: None,
+            request_hash: None,
             unresolved: Vec::new(),
             scope_method: method,
         }
@@ -125,6 +127,12 @@ impl<S: Service> Cx<S> {
     /// The answer waits until what is told has arrived, at most 2 s: for operations that reduce authority (§4).
     pub fn answer_after_delivery(&mut self) {
         self.wait_for_delivery = true;
+    }
+
+    /// What names this request and is no secret: the hash of its principal, method and request_id. `None` without a
+    /// request_id. [`crate::Operation::deliver`] is handed the same.
+    pub fn request_hash(&self) -> Option<[u8; 32]> {
+        self.request_hash
     }
 
     /// What this attempt tells others is one delivery, whose arrival can be asked for afterwards ([`Cx::is_delivered`]).

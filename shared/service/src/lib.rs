@@ -36,6 +36,7 @@ pub mod status;
 pub mod telemetry;
 pub mod token;
 mod unit;
+pub mod watch;
 
 pub use caller::{Caller, Principal};
 pub use cx::Cx;
@@ -43,6 +44,7 @@ pub use executor::{Host, Parts};
 pub use form::Form;
 pub use journal::Fact;
 pub use operation::{NamedLimit, Operation, Preparation, Progress, Service, Wire, Work};
+pub use watch::Watch;
 
 /// The tables that every service has beside its nouns.
 pub const MIGRATIONS: &[db::Migration] =

@@ -307,6 +307,8 @@ impl<O: Operation> Unit<O> {
         prepared: Option<&O::Prepared>,
     ) -> Result<Inside<O::Response>, Fault> {
         let keys = Arc::clone(&self.host.keys);
+        let request_hash = self.replay.as_ref().map(|key| key.hash(&keys));
+        cx.request_hash = request_hash;
         if let Some(principal) = self.caller.principal() {
             floor::check(&mut cx.tx, principal).await?;
         }
@@ -326,7 +328,6 @@ impl<O: Operation> Unit<O> {
         let prepared = prepared.ok_or_else(|| Fault::aborted("CONTENTION", "the saved reply has just expired"))?;
         let reply = self.operation.run(cx, prepared).await?;
         let response = O::present(reply);
-        let request_hash = self.replay.as_ref().map(|key| key.hash(&keys));
         let facts = std::mem::take(&mut cx.facts);
         journal::write(&mut cx.tx, &self.caller, cx.now, request_hash, &facts, Outcome::Succeeded).await?;
         let outgoing = std::mem::take(&mut cx.outgoing);

@@ -5,8 +5,10 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test without its world has nothing better to do than fail")]
 
 mod alone;
+mod channel;
 mod customers;
 mod dump;
+mod licensed;
 mod people;
 mod staff;
 
@@ -23,6 +25,7 @@ use identity::names::Domain;
 use identity::operator::WayIn;
 use licensing::Licensing;
 use partner::Partner;
+use partner::link::LinkBase;
 use service::Host;
 use service::config::{Peers, ProcessConfig};
 use service::keys::ServiceKeys;
@@ -37,8 +40,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
 pub use alone::Alone;
+pub use channel::{Tenant, token_of};
 pub use customers::Customer;
 pub use dump::{Dump, dump};
+pub use licensed::{Grant, fresh};
 pub use people::{PASSWORD, Refused, Registered, authorized};
 pub use staff::Person;
 
@@ -201,7 +206,7 @@ async fn assemble(kind: Kind, rates: Rates) -> (World, impl Future<Output = ()>)
     let licensing = licensing::start::open(&licensing_config, key("licensing"), clock.clone());
     let licensing = licensing.await.expect("licensing opens");
     let partner_config = config(&databases[2]);
-    let partner = partner::start::open(&partner_config, key("partner"), clock.clone());
+    let partner = partner::start::open(&partner_config, key("partner"), link_base(), clock.clone());
     let partner = partner.await.expect("partner opens");
     let way_in = identity::operator::ensure_first(&identity).await.expect("the operator can be made");
     let stop = CancellationToken::new();
@@ -221,6 +226,11 @@ async fn assemble(kind: Kind, rates: Rates) -> (World, impl Future<Output = ()>)
     let operator = Mutex::new(Operator::New(way_in.expect("a fresh world has no operator yet")));
     let world = World { kind, clock, identity, licensing, partner, addresses, edges, operator, stop, databases };
     (world, serving)
+}
+
+/// What the world's links begin with.
+pub fn link_base() -> LinkBase {
+    LinkBase::parse("https://partner.tandem.example").expect("an address")
 }
 
 /// A process on this database that nobody calls and that calls nobody.

@@ -1,0 +1,66 @@
+//! What partner asks before and instead of a decision.
+
+use base::{Fault, Id};
+use saga::intent::{self, Intent};
+use service::{Cx, Operation};
+use uuid::Uuid;
+
+use super::store;
+use crate::Licensing;
+use crate::policy::{Permission, Target};
+
+/// Writes the intents of a decision that is about to be made.
+///
+/// **Invariant:** what is told of a decision converges in every order and number
+/// (`every_order_of_prepare_cancel_and_settle_converges`).
+#[derive(Debug)]
+pub struct PrepareAccess {
+    pub(super) decision: Uuid,
+    pub(super) intents: Vec<Intent>,
+}
+
+impl Operation for PrepareAccess {
+    type Service = Licensing;
+    const METHOD: &'static str = "/tandem.licensing.v1.LicensingInternalService/PrepareAccess";
+    const PERMISSION: Permission = Permission::Peer;
+    type Prepared = ();
+
+    fn target(&self) -> Target {
+        Target::Nothing
+    }
+
+    async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<(), Fault> {
+        for Intent { about: (customer, partner), epoch } in &self.intents {
+            let access = store::get(&mut cx.tx, Id::from_uuid(*customer), Id::from_uuid(*partner)).await?;
+            if let Some(access) = access.filter(|access| access.epoch >= *epoch) {
+                let message = format!("the access here has epoch {}, so epoch {epoch} comes too late", access.epoch);
+                return Err(Fault::precondition("EPOCH_STALE", message).with("epoch", access.epoch));
+            }
+        }
+        let now = cx.now();
+        intent::prepare(&mut cx.tx, self.decision, &self.intents, now).await
+    }
+}
+
+/// Takes the intents of a decision back.
+#[derive(Debug)]
+pub struct CancelAccess {
+    pub(super) decision: Uuid,
+    pub(super) intents: Vec<Intent>,
+}
+
+impl Operation for CancelAccess {
+    type Service = Licensing;
+    const METHOD: &'static str = "/tandem.licensing.v1.LicensingInternalService/CancelAccess";
+    const PERMISSION: Permission = Permission::Peer;
+    type Prepared = ();
+
+    fn target(&self) -> Target {
+        Target::Nothing
+    }
+
+    async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<(), Fault> {
+        let now = cx.now();
+        intent::cancel(&mut cx.tx, self.decision, &self.intents, now).await
+    }
+}

@@ -1,0 +1,106 @@
+//! Taking over what was told, and asking for what was not.
+
+use base::Fault;
+use saga::intent::{self, Intent};
+use service::{Cx, Operation, Preparation, Work, floor};
+
+use super::{Told, Unresolved};
+use crate::policy::{Permission, Target};
+use crate::{Licensing, access, clients, organization, partner, user};
+
+/// Takes over facts of identity.
+#[derive(Debug)]
+pub struct ApplyIdentityFacts(pub(super) Vec<Told>);
+
+impl Operation for ApplyIdentityFacts {
+    type Service = Licensing;
+    const METHOD: &'static str = "/tandem.licensing.v1.LicensingInternalService/ApplyIdentityFacts";
+    const PERMISSION: Permission = Permission::Peer;
+    type Prepared = ();
+
+    fn target(&self) -> Target {
+        Target::Nothing
+    }
+
+    async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<(), Fault> {
+        take_over(cx, &self.0).await
+    }
+}
+
+/// Takes over facts of partner.
+#[derive(Debug)]
+pub struct ApplyPartnerFacts(pub(super) Vec<Told>);
+
+impl Operation for ApplyPartnerFacts {
+    type Service = Licensing;
+    const METHOD: &'static str = "/tandem.licensing.v1.LicensingInternalService/ApplyPartnerFacts";
+    const PERMISSION: Permission = Permission::Peer;
+    type Prepared = ();
+
+    fn target(&self) -> Target {
+        Target::Nothing
+    }
+
+    async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<(), Fault> {
+        take_over(cx, &self.0).await
+    }
+}
+
+/// Takes over what another service answered, as if it had told it by itself.
+struct Learn(Vec<Told>);
+
+impl Work for Learn {
+    type Service = Licensing;
+    type Done = ();
+
+    async fn run(&self, cx: &mut Cx<Licensing>) -> Result<(), Fault> {
+        take_over(cx, &self.0).await
+    }
+}
+
+async fn take_over(cx: &mut Cx<Licensing>, told: &[Told]) -> Result<(), Fault> {
+    let now = cx.now();
+    let tx = &mut cx.tx;
+    for told in told {
+        match told {
+            Told::Floor { principal, auth_version } => floor::raise(tx, *principal, *auth_version).await?,
+            Told::Organization(organization) => organization::store::put(tx, organization).await?,
+            Told::User(user) => user::store::put(tx, user).await?,
+            Told::Access { access, decision } => {
+                access::store::put(tx, access).await?;
+                if let Some(decision) = decision {
+                    let intent = Intent { about: access.about(), epoch: access.epoch };
+                    intent::settle(tx, *decision, &[intent], now).await?;
+                }
+            }
+            Told::Standing(standing) => partner::store::put_standing(tx, standing).await?,
+            Told::Partnership(partnership) => partner::store::put_partnership(tx, partnership).await?,
+            Told::Abandoned(decision) => intent::cancel(tx, *decision, &[], now).await?,
+        }
+    }
+    Ok(())
+}
+
+/// Asks for what attempts hang on, and writes down what was answered.
+///
+/// # Errors
+/// `PEER_UNAVAILABLE`: without an answer nothing is granted and nobody is called unknown.
+pub(crate) async fn resolve(
+    preparation: &Preparation<'_, Licensing>,
+    unresolved: Vec<Unresolved>,
+) -> Result<(), Fault> {
+    let Licensing { identity, partner } = &preparation.host.service;
+    let mut learned = Vec::new();
+    for unresolved in unresolved {
+        let left = preparation.left();
+        learned.extend(match unresolved {
+            Unresolved::Decision(id) => clients::decision(partner, id, left).await?,
+            Unresolved::Organization(id) => clients::organization(identity, id, left).await?.into_iter().collect(),
+            Unresolved::Users { customer, ids } => clients::users(identity, customer, &ids, left).await?,
+        });
+    }
+    if learned.is_empty() {
+        return Ok(());
+    }
+    preparation.host.transact(&Learn(learned)).await
+}

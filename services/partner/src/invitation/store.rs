@@ -1,0 +1,316 @@
+//! Invitations in SQL.
+
+use base::{Fault, Id, Keyset, Page, Seek, Timestamp};
+use db::{Record, Row, Tx};
+use uuid::Uuid;
+
+use super::{Invitation, State};
+use crate::organization::Organization;
+
+impl Record for Invitation {
+    fn read(row: &Row) -> Result<Self, Fault> {
+        Ok(Self {
+            id: row.get("invitation_id")?,
+            partner: row.get("partner_id")?,
+            provider: row.get("provider_id")?,
+            customer: row.get("customer_id")?,
+            recipient_email: row.get("recipient_email")?,
+            required_domain: row.get("required_domain")?,
+            delegated_admin: row.get("delegated_admin")?,
+            provider_delegated_admin: row.get("provider_delegated_admin")?,
+            state: State::parse(&row.get::<String>("state")?)
+                .ok_or_else(|| Fault::internal("an invitation's row holds an unknown state"))?,
+            subject: row.get("subject")?,
+            body: row.get("body")?,
+            rotation: row.get("rotation")?,
+            acceptance: row.get("acceptance_id")?,
+            is_accepting: row.get("accepting")?,
+            accepting_customer: row.get("accepting_customer_id")?,
+            expire_time: row.get("expire_time")?,
+            accept_time: row.get("accept_time")?,
+            version: row.get("version")?,
+            create_time: row.get("create_time")?,
+        })
+    }
+}
+
+/// The invitation as it is. Its parties never change, so nothing has to be held for who sees it.
+pub async fn get(tx: &mut Tx, id: Id<Invitation>) -> Result<Option<Invitation>, Fault> {
+    tx.sql(
+        "SELECT invitation_id, partner_id, provider_id, customer_id, recipient_email, required_domain, delegated_admin,
+             provider_delegated_admin, state, subject, body, rotation, acceptance_id, accepting, accepting_customer_id,
+             expire_time, accept_time, version, create_time
+         FROM invitations
+         WHERE invitation_id = $1",
+    )
+    .bind(id)
+    .optional()
+    .await
+}
+
+/// The invitation, held for a change.
+pub async fn lock(tx: &mut Tx, id: Id<Invitation>) -> Result<Option<Invitation>, Fault> {
+    tx.sql(
+        "SELECT invitation_id, partner_id, provider_id, customer_id, recipient_email, required_domain, delegated_admin,
+             provider_delegated_admin, state, subject, body, rotation, acceptance_id, accepting, accepting_customer_id,
+             expire_time, accept_time, version, create_time
+         FROM invitations
+         WHERE invitation_id = $1",
+    )
+    .bind(id)
+    .for_update()
+    .optional()
+    .await
+}
+
+/// Which invitation, and which rotation of it, a link leads to.
+pub async fn by_link(tx: &mut Tx, digest: [u8; 32]) -> Result<Option<(Id<Invitation>, i64)>, Fault> {
+    tx.sql("SELECT invitation_id, rotation FROM invitation_links WHERE token_digest = $1").bind(digest).optional().await
+}
+
+/// How many invitations of the partner are open.
+pub async fn count_open(tx: &mut Tx, partner: Id<Organization>, now: Timestamp) -> Result<i64, Fault> {
+    tx.sql(
+        "SELECT COUNT(*) FROM invitations
+         WHERE partner_id = $1 AND state IN ('DRAFT', 'SENT') AND expire_time > $2",
+    )
+    .bind(partner)
+    .bind(now)
+    .one()
+    .await
+}
+
+/// Whether an open joint invitation binds the provider to the customer (C30).
+pub async fn binds(
+    tx: &mut Tx,
+    provider: Id<Organization>,
+    customer: Id<Organization>,
+    now: Timestamp,
+) -> Result<bool, Fault> {
+    let found: Option<Id<Invitation>> = tx
+        .sql(
+            "SELECT invitation_id FROM invitations
+             WHERE customer_id = $1 AND provider_id = $2 AND state IN ('DRAFT', 'SENT') AND expire_time > $3
+             LIMIT 1",
+        )
+        .bind(customer)
+        .bind(provider)
+        .bind(now)
+        .optional()
+        .await?;
+    Ok(found.is_some())
+}
+
+/// Writes a new invitation. `order_key` is its time counted down, so that the newest comes first.
+pub async fn insert(tx: &mut Tx, invitation: &Invitation) -> Result<(), Fault> {
+    tx.sql(
+        "INSERT INTO invitations
+             (invitation_id, partner_id, provider_id, customer_id, recipient_email, required_domain, delegated_admin,
+              provider_delegated_admin, state, subject, body, rotation, accepting, order_key, expire_time, version,
+              create_time, update_time)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, FALSE, $13, $14, $15, $16, $16)",
+    )
+    .bind(invitation.id)
+    .bind(invitation.partner)
+    .bind(invitation.provider)
+    .bind(invitation.customer)
+    .bind(&invitation.recipient_email)
+    .bind(&invitation.required_domain)
+    .bind(invitation.delegated_admin)
+    .bind(invitation.provider_delegated_admin)
+    .bind(invitation.state.as_str())
+    .bind(&invitation.subject)
+    .bind(&invitation.body)
+    .bind(invitation.rotation)
+    .bind(order_key(invitation.create_time))
+    .bind(invitation.expire_time)
+    .bind(invitation.version)
+    .bind(invitation.create_time)
+    .execute()
+    .await
+    .map(drop)
+}
+
+/// Writes down that a link leads to this rotation of an invitation.
+pub async fn insert_link(
+    tx: &mut Tx,
+    digest: [u8; 32],
+    invitation: Id<Invitation>,
+    rotation: i64,
+) -> Result<(), Fault> {
+    tx.sql("INSERT INTO invitation_links (token_digest, invitation_id, rotation) VALUES ($1, $2, $3)")
+        .bind(digest)
+        .bind(invitation)
+        .bind(rotation)
+        .execute()
+        .await
+        .map(drop)
+}
+
+/// Replaces the text of a mail.
+pub async fn set_text(
+    tx: &mut Tx,
+    id: Id<Invitation>,
+    (subject, body): (&str, &str),
+    now: Timestamp,
+) -> Result<(), Fault> {
+    tx.sql(
+        "UPDATE invitations SET subject = $2, body = $3, update_time = $4, version = version + 1
+         WHERE invitation_id = $1",
+    )
+    .bind(id)
+    .bind(subject)
+    .bind(body)
+    .bind(now)
+    .execute()
+    .await
+    .map(drop)
+}
+
+/// Moves an invitation that is held to another state.
+pub async fn set_state(tx: &mut Tx, id: Id<Invitation>, state: State, now: Timestamp) -> Result<(), Fault> {
+    tx.sql("UPDATE invitations SET state = $2, update_time = $3, version = version + 1 WHERE invitation_id = $1")
+        .bind(id)
+        .bind(state.as_str())
+        .bind(now)
+        .execute()
+        .await
+        .map(drop)
+}
+
+/// Makes the next rotation of an invitation that is held the present one.
+pub async fn rotate(
+    tx: &mut Tx,
+    id: Id<Invitation>,
+    rotation: i64,
+    expire_time: Timestamp,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    tx.sql(
+        "UPDATE invitations SET rotation = $2, expire_time = $3, update_time = $4, version = version + 1
+         WHERE invitation_id = $1",
+    )
+    .bind(id)
+    .bind(rotation)
+    .bind(expire_time)
+    .bind(now)
+    .execute()
+    .await
+    .map(drop)
+}
+
+/// An acceptance of an invitation that is held begins.
+pub async fn begin_acceptance(
+    tx: &mut Tx,
+    id: Id<Invitation>,
+    acceptance: Uuid,
+    customer: Id<Organization>,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    tx.sql(
+        "UPDATE invitations
+         SET acceptance_id = $2, accepting = TRUE, accepting_customer_id = $3, update_time = $4, version = version + 1
+         WHERE invitation_id = $1",
+    )
+    .bind(id)
+    .bind(acceptance)
+    .bind(customer)
+    .bind(now)
+    .execute()
+    .await
+    .map(drop)
+}
+
+/// The acceptance was decided. False when it is not the one that runs, or the invitation is not open any more.
+pub async fn accept(tx: &mut Tx, id: Id<Invitation>, acceptance: Uuid, now: Timestamp) -> Result<bool, Fault> {
+    let changed = tx
+        .sql(
+            "UPDATE invitations
+             SET state = 'ACCEPTED', accepting = FALSE, accept_time = $3, update_time = $3, version = version + 1
+             WHERE invitation_id = $1 AND acceptance_id = $2 AND accepting AND state IN ('DRAFT', 'SENT')",
+        )
+        .bind(id)
+        .bind(acceptance)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(changed == 1)
+}
+
+/// The acceptance was refused: the invitation is as it was.
+pub async fn end_acceptance(tx: &mut Tx, id: Id<Invitation>, acceptance: Uuid, now: Timestamp) -> Result<(), Fault> {
+    tx.sql(
+        "UPDATE invitations SET accepting = FALSE, update_time = $3, version = version + 1
+         WHERE invitation_id = $1 AND acceptance_id = $2",
+    )
+    .bind(id)
+    .bind(acceptance)
+    .bind(now)
+    .execute()
+    .await
+    .map(drop)
+}
+
+/// Cancels the open invitations of this partner that are bound to the customer, except where an acceptance runs.
+pub async fn cancel_bound(
+    tx: &mut Tx,
+    partner: Id<Organization>,
+    customer: Id<Organization>,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    tx.sql(
+        "UPDATE invitations SET state = 'CANCELED', update_time = $3, version = version + 1
+         WHERE customer_id = $1 AND partner_id = $2 AND state IN ('DRAFT', 'SENT') AND NOT accepting",
+    )
+    .bind(customer)
+    .bind(partner)
+    .bind(now)
+    .execute()
+    .await
+    .map(drop)
+}
+
+/// Invalidates the open joint invitations of a pair whose partnership ends (C33).
+pub async fn invalidate(
+    tx: &mut Tx,
+    provider: Id<Organization>,
+    reseller: Id<Organization>,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    tx.sql(
+        "UPDATE invitations SET state = 'INVALIDATED', update_time = $3, version = version + 1
+         WHERE partner_id = $1 AND provider_id = $2 AND state IN ('DRAFT', 'SENT')",
+    )
+    .bind(reseller)
+    .bind(provider)
+    .bind(now)
+    .execute()
+    .await
+    .map(drop)
+}
+
+/// One page of the partner's invitations and those that name it as provider, the newest first.
+pub async fn list(
+    tx: &mut Tx,
+    partner: Id<Organization>,
+    seek: &Seek,
+    limit: usize,
+) -> Result<Page<Invitation>, Fault> {
+    let rows: Vec<Invitation> = tx
+        .sql(
+            "SELECT invitation_id, partner_id, provider_id, customer_id, recipient_email, required_domain,
+                 delegated_admin, provider_delegated_admin, state, subject, body, rotation, acceptance_id, accepting,
+                 accepting_customer_id, expire_time, accept_time, version, create_time
+             FROM invitations
+             WHERE (partner_id = $1 OR provider_id = $1)",
+        )
+        .bind(partner)
+        .page(seek, limit, "order_key", "invitation_id")
+        .all()
+        .await?;
+    Ok(Page::cut(rows, limit, seek, |row| Keyset { key: order_key(row.create_time), id: row.id.uuid() }))
+}
+
+fn order_key(time: Timestamp) -> String {
+    format!("{:019}", i64::MAX - time.micros())
+}

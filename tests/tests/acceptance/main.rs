@@ -1,0 +1,4 @@
+//! A customer authorizes reseller and provider at once: everything becomes effective together, or nothing.
+#![expect(clippy::unwrap_used, reason = "a test fails where something is missing")]
+
+mod accepting;
