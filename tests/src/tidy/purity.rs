@@ -125,8 +125,8 @@ fn uses(tree: &Tree, wanted: impl Fn(&PathUse) -> bool, allowed: impl Fn(&File) 
 /// Where a statement has two texts: how often, and why it must.
 const TWO_TEXTS: [(&str, usize, &str); 10] = [
     ("services/identity/src/organization/store.rs", 1, "a list of ids"),
-    ("services/identity/src/partner_user/store.rs", 1, "a list of ids"),
-    ("services/identity/src/user/store.rs", 1, "a list of ids"),
+    ("services/identity/src/customer_user/store.rs", 1, "a list of ids"),
+    ("services/identity/src/user/store.rs", 2, "lists of ids"),
     ("services/identity/src/workload/store.rs", 1, "a list of ids"),
     ("shared/db/src/check.rs", 2, "the server's settings and its clock"),
     ("shared/db/src/migrate.rs", 1, "the catalog of tables"),

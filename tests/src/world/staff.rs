@@ -26,7 +26,7 @@ impl World {
             sign_in_name: format!("u{}@{}", Uuid::now_v7().simple(), registered.domain),
             roles: roles.iter().map(|role| i32::from(*role)).collect(),
             request_id: Uuid::now_v7().to_string(),
-            validate_only: false,
+            ..Default::default()
         }
     }
 
