@@ -38,7 +38,7 @@ use tonic::transport::{Channel, Endpoint};
 
 pub use alone::Alone;
 pub use dump::{Dump, dump};
-pub use licensed::{Grant, fresh};
+pub use licensed::{Grant, HEADER, fresh};
 pub use people::{PASSWORD, Refused, Registered, authorized};
 pub use staff::Person;
 
