@@ -9,6 +9,7 @@ use tonic::{Request, Response, Status};
 use crate::Licensing;
 use crate::access::ops::{CancelAccess, PrepareAccess};
 use crate::entitlement::ops::ListEntitlements;
+use crate::license::ops::{GetUserLicenses, SummarizeLicenses, UpdateLicenses};
 use crate::offer::ops::{GetOffer, ListOffers, UpsertOffer};
 use crate::product::ops::{GetProduct, ImportProducts, ListProducts};
 use crate::projection::ops::{ApplyIdentityFacts, ApplyPartnerFacts};
@@ -68,6 +69,25 @@ impl pb::entitlement_service_server::EntitlementService for Api {
         request: Request<pb::ListEntitlementsRequest>,
     ) -> Reply<pb::ListEntitlementsResponse> {
         self.0.run::<ListEntitlements>(request).await
+    }
+}
+
+#[tonic::async_trait]
+impl pb::license_service_server::LicenseService for Api {
+    async fn update_licenses(&self, request: Request<pb::UpdateLicensesRequest>) -> Reply<pb::UpdateLicensesResponse> {
+        self.0.run::<UpdateLicenses>(request).await
+    }
+    async fn summarize_licenses(
+        &self,
+        request: Request<pb::SummarizeLicensesRequest>,
+    ) -> Reply<pb::SummarizeLicensesResponse> {
+        self.0.run::<SummarizeLicenses>(request).await
+    }
+    async fn get_user_licenses(
+        &self,
+        request: Request<pb::GetUserLicensesRequest>,
+    ) -> Reply<pb::GetUserLicensesResponse> {
+        self.0.run::<GetUserLicenses>(request).await
     }
 }
 

@@ -7,6 +7,7 @@ use base::{Clock, Fault};
 use db::Db;
 use proto::licensing::v1::catalog_service_server::CatalogServiceServer;
 use proto::licensing::v1::entitlement_service_server::EntitlementServiceServer;
+use proto::licensing::v1::license_service_server::LicenseServiceServer;
 use proto::licensing::v1::licensing_internal_service_server::LicensingInternalServiceServer;
 use proto::licensing::v1::subscription_service_server::SubscriptionServiceServer;
 use service::config::ProcessConfig;
@@ -74,10 +75,12 @@ fn front(host: &Arc<Host<Licensing>>) -> Front {
     let internal =
         Routes::new(LicensingInternalServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK));
     let public = Routes::new(CatalogServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK))
+        .add_service(LicenseServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK))
         .add_service(EntitlementServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK))
         .add_service(SubscriptionServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK));
     let names = vec![
         "tandem.licensing.v1.CatalogService",
+        "tandem.licensing.v1.LicenseService",
         "tandem.licensing.v1.EntitlementService",
         "tandem.licensing.v1.SubscriptionService",
     ];

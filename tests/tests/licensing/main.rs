@@ -6,6 +6,10 @@ mod decisions;
 mod facts;
 mod offers;
 mod orders;
+mod races;
+mod random;
+mod seats;
+mod summaries;
 mod trade;
 
 use tonic::{Code, Status};

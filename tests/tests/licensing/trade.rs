@@ -2,10 +2,13 @@
 
 use proto::identity::v1::Role;
 use proto::licensing::v1::entitlement_service_client::EntitlementServiceClient;
+use proto::licensing::v1::license_service_client::LicenseServiceClient;
 use proto::licensing::v1::subscription_service_client::SubscriptionServiceClient;
 use proto::licensing::v1::{
-    Entitlement, GetSubscriptionRequest, ListEntitlementsRequest, ListEntitlementsResponse, ListSubscriptionsRequest,
-    OrderLine, PlaceOrderRequest, PlaceOrderResponse, Subscription,
+    Entitlement, GetSubscriptionRequest, GetUserLicensesRequest, LicenseResult, LicenseToAssign,
+    ListEntitlementsRequest, ListEntitlementsResponse, ListSubscriptionsRequest, OrderLine, PlaceOrderRequest,
+    PlaceOrderResponse, Subscription, SummarizeLicensesRequest, SummarizeLicensesResponse, UpdateLicensesRequest,
+    UserLicense, license_result,
 };
 use proto::partner::v1::PartnerKind;
 use tests::world::{Grant, Registered, World, authorized, fresh};
@@ -13,19 +16,19 @@ use tonic::Status;
 use tonic::transport::Channel;
 
 /// Partners who work together, and their customer.
-pub struct Trade {
-    pub provider: Registered,
-    pub provider_mpn_id: String,
-    pub reseller: Registered,
-    pub reseller_mpn_id: String,
-    pub customer: String,
-    pub product: String,
+pub(crate) struct Trade {
+    pub(crate) provider: Registered,
+    pub(crate) provider_mpn_id: String,
+    pub(crate) reseller: Registered,
+    pub(crate) reseller_mpn_id: String,
+    pub(crate) customer: String,
+    pub(crate) product: String,
     /// 1 to 1,000 seats, everywhere.
-    pub offer: String,
+    pub(crate) offer: String,
 }
 
 impl Trade {
-    pub async fn begin(world: &World) -> Self {
+    pub(crate) async fn begin(world: &World) -> Self {
         let (provider, reseller) = (world.register().await, world.register().await);
         let provider_mpn_id = world.told_partner(&provider.organization_id, PartnerKind::Provider).await;
         let reseller_mpn_id = world.told_partner(&reseller.organization_id, PartnerKind::Reseller).await;
@@ -39,17 +42,17 @@ impl Trade {
     }
 
     /// The provider's global admin.
-    pub fn seller(&self) -> &str {
+    pub(crate) fn seller(&self) -> &str {
         &self.provider.session.access_token
     }
 
     /// The reseller's global admin.
-    pub fn helper(&self) -> &str {
+    pub(crate) fn helper(&self) -> &str {
         &self.reseller.session.access_token
     }
 
     /// A valid order of some seats.
-    pub fn order(&self, quantity: i32) -> PlaceOrderRequest {
+    pub(crate) fn order(&self, quantity: i32) -> PlaceOrderRequest {
         PlaceOrderRequest {
             customer_id: self.customer.clone(),
             lines: vec![line(&self.offer, quantity)],
@@ -60,7 +63,7 @@ impl Trade {
     }
 
     /// Seats of a further product.
-    pub async fn more(&self, world: &World, quantity: i32) -> String {
+    pub(crate) async fn more(&self, world: &World, quantity: i32) -> String {
         let product = world.product("Harbor Shield").await;
         let offer = world.offer(World::offer_of(&product)).await;
         let order = PlaceOrderRequest { lines: vec![line(&offer, quantity)], ..self.order(quantity) };
@@ -70,39 +73,43 @@ impl Trade {
 }
 
 /// An order line.
-pub fn line(offer_id: &str, quantity: i32) -> OrderLine {
+pub(crate) fn line(offer_id: &str, quantity: i32) -> OrderLine {
     OrderLine { offer_id: offer_id.to_owned(), quantity, friendly_name: String::new() }
 }
 
 /// A partner's person with these roles.
-pub async fn person(world: &World, partner: &Registered, roles: &[Role]) -> String {
+pub(crate) async fn person(world: &World, partner: &Registered, roles: &[Role]) -> String {
     world.hire(partner, roles).await.session.access_token
 }
 
 /// Orders, subscriptions and entitlements, with requests unwrapped.
-pub struct Shop(SubscriptionServiceClient<Channel>, EntitlementServiceClient<Channel>);
+pub(crate) struct Shop(SubscriptionServiceClient<Channel>, EntitlementServiceClient<Channel>);
 
 impl Shop {
-    pub async fn of(world: &World) -> Self {
+    pub(crate) async fn of(world: &World) -> Self {
         let channel = world.to_licensing().await;
         Self(SubscriptionServiceClient::new(channel.clone()), EntitlementServiceClient::new(channel))
     }
 
-    pub async fn order(&mut self, token: &str, request: PlaceOrderRequest) -> Result<PlaceOrderResponse, Status> {
+    pub(crate) async fn order(
+        &mut self,
+        token: &str,
+        request: PlaceOrderRequest,
+    ) -> Result<PlaceOrderResponse, Status> {
         self.0.place_order(authorized(token, request)).await.map(tonic::Response::into_inner)
     }
 
-    pub async fn get(&mut self, token: &str, subscription_id: &str) -> Result<Subscription, Status> {
+    pub(crate) async fn get(&mut self, token: &str, subscription_id: &str) -> Result<Subscription, Status> {
         let request = GetSubscriptionRequest { subscription_id: subscription_id.to_owned() };
         Ok(self.0.get_subscription(authorized(token, request)).await?.into_inner().subscription.unwrap())
     }
 
-    pub async fn list(&mut self, token: &str, customer_id: &str) -> Result<Vec<Subscription>, Status> {
+    pub(crate) async fn list(&mut self, token: &str, customer_id: &str) -> Result<Vec<Subscription>, Status> {
         let request = ListSubscriptionsRequest { customer_id: customer_id.to_owned(), ..Default::default() };
         Ok(self.0.list_subscriptions(authorized(token, request)).await?.into_inner().subscriptions)
     }
 
-    pub async fn page(
+    pub(crate) async fn page(
         &mut self,
         token: &str,
         request: ListSubscriptionsRequest,
@@ -111,15 +118,79 @@ impl Shop {
         (page.subscriptions, page.next_page_token, page.previous_page_token)
     }
 
-    pub async fn entitlements(&mut self, token: &str, customer_id: &str) -> Result<ListEntitlementsResponse, Status> {
+    pub(crate) async fn entitlements(
+        &mut self,
+        token: &str,
+        customer_id: &str,
+    ) -> Result<ListEntitlementsResponse, Status> {
         let request = ListEntitlementsRequest { customer_id: customer_id.to_owned(), ..Default::default() };
         self.1.list_entitlements(authorized(token, request)).await.map(tonic::Response::into_inner)
     }
 
     /// What the customer owns of one product.
-    pub async fn entitlement(&mut self, token: &str, customer_id: &str, product_id: &str) -> Entitlement {
+    pub(crate) async fn entitlement(&mut self, token: &str, customer_id: &str, product_id: &str) -> Entitlement {
         let all = self.entitlements(token, customer_id).await.unwrap().entitlements;
         let mut found = all.into_iter().filter_map(|detail| detail.entitlement);
         found.find(|entitlement| entitlement.product_id == product_id).unwrap()
     }
+}
+
+/// Licenses, with requests unwrapped.
+#[derive(Clone)]
+pub(crate) struct Licenses(LicenseServiceClient<Channel>);
+
+impl Licenses {
+    pub(crate) async fn of(world: &World) -> Self {
+        Self(LicenseServiceClient::new(world.to_licensing().await))
+    }
+
+    pub(crate) async fn update(
+        &mut self,
+        token: &str,
+        request: UpdateLicensesRequest,
+    ) -> Result<Vec<LicenseResult>, Status> {
+        Ok(self.0.update_licenses(authorized(token, request)).await?.into_inner().results)
+    }
+
+    pub(crate) async fn summarize(
+        &mut self,
+        token: &str,
+        request: SummarizeLicensesRequest,
+    ) -> Result<SummarizeLicensesResponse, Status> {
+        self.0.summarize_licenses(authorized(token, request)).await.map(tonic::Response::into_inner)
+    }
+
+    pub(crate) async fn get(
+        &mut self,
+        token: &str,
+        customer_id: &str,
+        user_id: &str,
+    ) -> Result<Vec<UserLicense>, Status> {
+        let request = GetUserLicensesRequest { customer_id: customer_id.to_owned(), user_id: user_id.to_owned() };
+        Ok(self.0.get_user_licenses(authorized(token, request)).await?.into_inner().licenses)
+    }
+}
+
+/// A change of licenses.
+pub(crate) fn change(customer_id: &str, users: &[String], gives: &[&str], takes: &[&str]) -> UpdateLicensesRequest {
+    UpdateLicensesRequest {
+        customer_id: customer_id.to_owned(),
+        user_ids: users.to_vec(),
+        assign: gives.iter().map(|id| LicenseToAssign { product_id: (*id).to_owned() }).collect(),
+        revoke_product_ids: takes.iter().map(|id| (*id).to_owned()).collect(),
+        request_id: fresh(),
+        validate_only: false,
+    }
+}
+
+/// What became of each position, in a word: `CHANGED`, `UNCHANGED`, or the reasons.
+pub(crate) fn words(results: &[LicenseResult]) -> Vec<String> {
+    let word = |result: &LicenseResult| match result.outcome() {
+        license_result::Outcome::Changed => "CHANGED".to_owned(),
+        license_result::Outcome::Unchanged => "UNCHANGED".to_owned(),
+        license_result::Outcome::Failed | license_result::Outcome::Unspecified => {
+            result.errors.iter().map(|error| error.reason.clone()).collect::<Vec<_>>().join(" ")
+        }
+    };
+    results.iter().map(word).collect()
 }
