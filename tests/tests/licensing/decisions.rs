@@ -1,4 +1,5 @@
-//! Decisions that are on their way: licensing asks for them when what it holds does not suffice, and only then.
+//! Decisions that are on their way, and what nobody told yet: licensing asks when what it holds does not suffice, and only
+//! then.
 //!
 //! Licensing runs alone here, and the test speaks for the services that it asks.
 
@@ -10,6 +11,7 @@ use proto::identity::v1::identity_internal_service_server::{IdentityInternalServ
 use proto::identity::v1::key_service_client::KeyServiceClient;
 use proto::identity::v1::key_service_server::{KeyService, KeyServiceServer};
 use proto::licensing::v1 as pb;
+use proto::licensing::v1::license_service_server::LicenseService as _;
 use proto::licensing::v1::licensing_internal_service_server::LicensingInternalService as _;
 use proto::licensing::v1::subscription_service_server::SubscriptionService as _;
 use proto::partner::v1::get_decision_response::Outcome;
@@ -29,6 +31,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
 use tonic::{Code, Request, Response, Status};
 
+use super::trade::{change, words};
 use super::{outcome, reason};
 
 type Reply<T> = Result<Response<T>, Status>;
@@ -38,6 +41,7 @@ type Reply<T> = Result<Response<T>, Status>;
 struct Peer {
     decision: Arc<Mutex<Option<GetDecisionResponse>>>,
     organization: Arc<Mutex<Option<identity::LookUpOrganizationResponse>>>,
+    users: Arc<Mutex<Option<identity::LookUpUsersResponse>>>,
     asked: Arc<Mutex<usize>>,
     keys: Arc<OnceCell<identity::GetJwksResponse>>,
 }
@@ -119,7 +123,9 @@ impl IdentityInternalService for Peer {
         answer.map(Response::new).ok_or_else(|| Status::unavailable("away"))
     }
     async fn look_up_users(&self, _: Request<identity::LookUpUsersRequest>) -> Reply<identity::LookUpUsersResponse> {
-        silent()
+        *self.asked.lock().unwrap() += 1;
+        let answer = self.users.lock().unwrap().clone();
+        answer.map(Response::new).ok_or_else(|| Status::unavailable("away"))
     }
 }
 
@@ -292,4 +298,67 @@ async fn a_customer_of_whom_nobody_told_yet_is_looked_up_once_for_those_who_see_
     assert_eq!(alone.asked(), 1);
     place().await.unwrap_err();
     assert_eq!(alone.asked(), 0);
+}
+
+#[rstest]
+#[tokio::test]
+async fn users_of_whom_nobody_told_yet_are_looked_up_and_known_ones_need_nobody(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let alone = Alone::start(kind).await;
+    let (known, fresh_user, nobody) = (fresh(), fresh(), fresh());
+    let product = fresh();
+    let take = |users: &[&String]| {
+        let users: Vec<String> = users.iter().map(|user| (*user).clone()).collect();
+        let request = change(&alone.customer, &users, &[], &[&product]);
+        async {
+            Ok::<_, Status>(words(
+                &alone.api.update_licenses(authorized(&alone.token, request)).await?.into_inner().results,
+            ))
+        }
+    };
+    assert_eq!(
+        (reason(&take(&[&nobody]).await).as_str(), alone.asked()),
+        ("NOT_FOUND", 0),
+        "a foreign customer costs no call"
+    );
+    alone.tell(Access { delegated_admin: true, ..alone.access() }).await;
+    assert_eq!(outcome(&take(&[&nobody]).await), (Code::Unavailable, "PEER_UNAVAILABLE".to_owned()));
+    alone.asked();
+
+    let versioned = |id: &String| identity::VersionedUser {
+        version: 1,
+        user: Some(World::user_fact(&alone.customer, id, "Uma User")),
+    };
+    let answer = identity::LookUpUsersResponse { users: vec![versioned(&known)] };
+    *alone.peer.users.lock().unwrap() = Some(answer);
+    assert_eq!(take(&[&known]).await.unwrap(), ["UNCHANGED"]);
+    assert_eq!(alone.asked(), 1);
+    *alone.peer.users.lock().unwrap() = None;
+    assert_eq!(take(&[&known, &known]).await.unwrap(), ["UNCHANGED", "UNCHANGED"], "identity is away and not needed");
+    assert_eq!(alone.asked(), 0);
+
+    let answer = identity::LookUpUsersResponse { users: vec![versioned(&fresh_user)] };
+    *alone.peer.users.lock().unwrap() = Some(answer);
+    let told = take(&[&nobody, &known, &fresh_user]).await.unwrap();
+    assert_eq!(
+        (told, alone.asked()),
+        (vec!["NOT_FOUND".to_owned(), "UNCHANGED".to_owned(), "UNCHANGED".to_owned()], 1)
+    );
+
+    // Somebody else's user is known, and answers like one whom identity does not know.
+    let neighbor = fresh();
+    let mut foreign = versioned(&neighbor);
+    foreign.user.as_mut().unwrap().customer_id = fresh();
+    *alone.peer.users.lock().unwrap() = Some(identity::LookUpUsersResponse { users: vec![foreign] });
+    take(&[&neighbor]).await.unwrap();
+    *alone.peer.users.lock().unwrap() = Some(identity::LookUpUsersResponse::default());
+    let mut told = Vec::new();
+    for user in [&neighbor, &nobody] {
+        let request = pb::GetUserLicensesRequest { customer_id: alone.customer.clone(), user_id: user.clone() };
+        let refused = alone.api.get_user_licenses(authorized(&alone.token, request)).await.unwrap_err();
+        told.push((refused.code(), refused.message().replace(user.as_str(), "ID")));
+    }
+    assert_eq!(told[0], told[1]);
+    assert_eq!(told[0].0, Code::NotFound);
 }
