@@ -44,7 +44,7 @@ pub use alone::Alone;
 pub use channel::{Tenant, token_of};
 pub use customers::Customer;
 pub use dump::{Dump, dump};
-pub use licensed::{Grant, fresh};
+pub use licensed::{Grant, HEADER, fresh};
 pub use people::{PASSWORD, Refused, Registered, authorized};
 pub use staff::Person;
 

@@ -3,3 +3,4 @@
 
 mod accepting;
 mod faults;
+mod races;
