@@ -1,6 +1,7 @@
 //! The channel: partners who were taken in, their partnerships, customers and invitations, all over RPCs.
 
 use proto::identity::v1 as identity;
+use proto::identity::v1::user_service_client::UserServiceClient;
 use proto::partner::v1 as pb;
 use proto::partner::v1::customer_service_client::CustomerServiceClient;
 use proto::partner::v1::invitation_service_client::InvitationServiceClient;
@@ -245,5 +246,30 @@ impl World {
         let listed = self.customers().await.list_customers(authorized(&partner.session.access_token, request)).await;
         let customers = listed.expect("a partner lists its customers").into_inner().customers;
         customers.into_iter().map(|customer| customer.customer_id).collect()
+    }
+
+    /// Lets a partner add a user to its customer, who replaces the temporary password. Answers their session.
+    pub async fn customer_user(
+        &self,
+        partner: &Registered,
+        tenant: &Tenant,
+        roles: &[identity::Role],
+    ) -> identity::Session {
+        let request = identity::CreateUserRequest {
+            customer_id: tenant.customer_id.clone(),
+            user: Some(identity::NewUser {
+                display_name: "Uma User".to_owned(),
+                sign_in_name: format!("u{}@{}", Uuid::now_v7().simple(), tenant.domain),
+                usage_location: "DE".to_owned(),
+                roles: roles.iter().map(|role| i32::from(*role)).collect(),
+                ..Default::default()
+            }),
+            request_id: Uuid::now_v7().to_string(),
+            validate_only: false,
+        };
+        let mut users = UserServiceClient::new(self.to_identity().await);
+        let made = users.create_user(authorized(&partner.session.access_token, request)).await;
+        let made = made.expect("a partner adds a user").into_inner();
+        self.replace_password(&made.user.expect("a user").sign_in_name, &made.temporary_password).await
     }
 }

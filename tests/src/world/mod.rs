@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use base::Clock;
+use base::{Clock, Timestamp};
 use db::Settings;
 use identity::Identity;
 use identity::names::Domain;
@@ -79,7 +79,11 @@ pub struct World {
 #[derive(Debug)]
 enum Operator {
     New(WayIn),
-    SignedUp { name: String, password: String },
+    SignedUp {
+        name: String,
+        /// The last token, and the world's time when it was issued.
+        token: Option<(String, Timestamp)>,
+    },
 }
 
 impl World {

@@ -4,3 +4,4 @@
 mod accepting;
 mod faults;
 mod races;
+mod refusing;
