@@ -3,5 +3,7 @@
 
 mod accepting;
 mod faults;
+mod managing;
+mod progress;
 mod races;
 mod refusing;
