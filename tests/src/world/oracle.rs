@@ -11,10 +11,30 @@ use super::World;
 /// What a partner may do at a customer: kind, active, delegated admin, order right.
 type May = (String, bool, bool, bool);
 
+/// The three databases, to be judged.
+#[derive(Clone, Debug)]
+pub struct Oracle {
+    /// Identity's.
+    pub identity: Db,
+    /// Licensing's.
+    pub licensing: Db,
+    /// Partner's.
+    pub partner: Db,
+}
+
 impl World {
+    /// As [`Oracle::violations`].
+    pub async fn violations(&self) -> Vec<String> {
+        let db = |db: &Db| db.clone();
+        let (identity, licensing) = (db(&self.identity.db), db(&self.licensing.db));
+        Oracle { identity, licensing, partner: db(&self.partner.db) }.violations().await
+    }
+}
+
+impl Oracle {
     /// Waits until no saga, no fact and no intent of partner's is under way, and answers everything that is wrong then.
     pub async fn violations(&self) -> Vec<String> {
-        for _ in 0..500 {
+        for _ in 0..2_000 {
             if self.under_way().await == 0 {
                 return self.judge().await;
             }
@@ -25,15 +45,15 @@ impl World {
 
     async fn under_way(&self) -> i64 {
         let sagas =
-            count(&self.partner.db, "SELECT COUNT(*) FROM sagas WHERE state IN ('PREPARING', 'COMMITTED', 'ABORTING')");
-        sagas.await + count(&self.partner.db, "SELECT COUNT(*) FROM outbox").await
+            count(&self.partner, "SELECT COUNT(*) FROM sagas WHERE state IN ('PREPARING', 'COMMITTED', 'ABORTING')");
+        sagas.await + count(&self.partner, "SELECT COUNT(*) FROM outbox").await
     }
 
     async fn judge(&self) -> Vec<String> {
         let mut wrong = Vec::new();
-        let owned = owned(&self.partner.db).await;
-        let epochs = epochs(&self.partner.db).await;
-        for (name, db) in [("identity", &self.identity.db), ("licensing", &self.licensing.db)] {
+        let owned = owned(&self.partner).await;
+        let epochs = epochs(&self.partner).await;
+        for (name, db) in [("identity", &self.identity), ("licensing", &self.licensing)] {
             let (held, held_epochs) = held(db).await;
             for (pair, may) in &owned {
                 if held.get(pair) != Some(may) {
@@ -59,7 +79,7 @@ impl World {
 
     async fn judge_invitations(&self) -> Vec<String> {
         let mut wrong = Vec::new();
-        let mut tx = self.partner.db.snapshot().await.expect("the database answers");
+        let mut tx = self.partner.snapshot().await.expect("the database answers");
         let invitations: Vec<(Uuid, String, Option<Uuid>, bool)> = tx
             .sql("SELECT invitation_id, state, acceptance_id, accepting FROM invitations")
             .all()

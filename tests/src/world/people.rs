@@ -10,7 +10,8 @@ use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 use uuid::Uuid;
 
-use super::{Operator, World};
+use super::doors::Operator;
+use super::{Doors, World};
 
 /// A password that nobody would guess early.
 pub const PASSWORD: &str = "plum violin drizzle gravel";
@@ -90,10 +91,12 @@ impl World {
             validate_only: false,
         }
     }
+}
 
+impl Doors {
     /// Registers an organization and signs its admin in.
     pub async fn register(&self) -> Registered {
-        let request = Self::registration();
+        let request = World::registration();
         let mut client = RegistrationServiceClient::new(self.to_identity().await);
         let made = client.register_organization(request).await.expect("a valid registration").into_inner();
         let organization = made.organization.expect("an organization was made");

@@ -3,6 +3,7 @@
 
 mod accepting;
 mod faults;
+mod kills;
 mod managing;
 mod progress;
 mod races;
