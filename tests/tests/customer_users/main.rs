@@ -1,6 +1,6 @@
 //! Customer users: who makes and sees whom, and what becomes of those (D-10, D-13, D-14, O-01, C1, C8, C19, C22, C24,
 //! C30, C32, AS-01 to AS-04, AS-06, AS-08, AS-09, AS-96, AS-97, AS-101, AS-110).
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test has nothing better to do than fail")]
+#![expect(clippy::unwrap_used, reason = "a test has nothing better to do than fail")]
 
 mod access;
 mod creating;
