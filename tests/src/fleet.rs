@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use base::Clock;
 use db::Migration;
 use service::keys::ServiceKeys;
 use testkit::database::{Database, Kind};
@@ -12,7 +13,7 @@ use uuid::Uuid;
 
 use crate::harness::cluster::{Cluster, Layout, Site};
 use crate::harness::process::{Launch, binary};
-use crate::world::connect;
+use crate::world::{Doors, Oracle, SUFFIX, connect, process_config};
 
 /// The three services.
 pub const SERVICES: [&str; 3] = ["identity", "licensing", "partner"];
@@ -47,6 +48,26 @@ impl Fleet {
     /// A channel to one replica, through the proxy before it.
     pub async fn to(&self, service: &str, replica: usize) -> Channel {
         connect(self.cluster.member(service, replica).clients.address()).await
+    }
+
+    /// The public doors of one replica of each service, with a first operator, who is made here.
+    pub async fn doors(&self, replica: usize) -> Doors {
+        let public = SERVICES.map(|service| self.cluster.member(service, replica).clients.address());
+        let keys = ServiceKeys::load(&self.keys, "identity").expect("identity has keys");
+        let suffix = identity::start::domain_suffix(SUFFIX).expect("a domain");
+        let config = process_config(self.databases[0].settings().clone());
+        let host = identity::start::open(&config, keys, suffix, Clock::new()).await.expect("identity opens");
+        let way_in = identity::operator::ensure_first(&host).await.expect("the operator can be made");
+        Doors::new(public, Clock::new(), way_in.expect("a fresh fleet has no operator yet"))
+    }
+
+    /// The three databases, to be judged.
+    pub async fn oracle(&self) -> Oracle {
+        Oracle {
+            identity: self.database("identity").await,
+            licensing: self.database("licensing").await,
+            partner: self.database("partner").await,
+        }
     }
 
     /// A service's database, past every proxy.

@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 
 use crate::Identity;
 use crate::access::ops::{ApplyPartnerFacts, CancelAccess, PrepareAccess};
-use crate::customer_user::ops::LookUpUsers;
+use crate::customer_user::ops::{CreateUser, GetUser, ListUsers, LookUpUsers};
 use crate::organization::ops::{
     AddOrganizationDomain, CheckDomainAvailability, GetOrganization, ListOrganizations, LookUpOrganization,
     RegisterOrganization, UpdateOrganization,
@@ -105,6 +105,19 @@ impl pb::partner_user_service_server::PartnerUserService for Api {
         request: Request<pb::RemovePartnerUserRequest>,
     ) -> Reply<pb::RemovePartnerUserResponse> {
         self.0.run::<RemovePartnerUser>(request).await
+    }
+}
+
+#[tonic::async_trait]
+impl pb::user_service_server::UserService for Api {
+    async fn create_user(&self, request: Request<pb::CreateUserRequest>) -> Reply<pb::CreateUserResponse> {
+        self.0.run::<CreateUser>(request).await
+    }
+    async fn get_user(&self, request: Request<pb::GetUserRequest>) -> Reply<pb::GetUserResponse> {
+        self.0.run::<GetUser>(request).await
+    }
+    async fn list_users(&self, request: Request<pb::ListUsersRequest>) -> Reply<pb::ListUsersResponse> {
+        self.0.run::<ListUsers>(request).await
     }
 }
 

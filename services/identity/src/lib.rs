@@ -1,7 +1,7 @@
 //! Identity owns organizations, users, roles, passwords and sessions, and signs the tokens that every service verifies.
 //!
 //! The tour: a request enters at [`api`], is parsed by its room's `wire`, judged by [`policy`], run by its room's
-//! `ops`, and stored by its room's `store`. The rooms are [`organization`], [`user`], [`partner_user`], [`session`],
+//! `ops`, and stored by its room's `store`. The rooms are [`organization`], [`user`], [`partner_user`], [`customer_user`], [`session`],
 //! [`workload`] and [`signing_key`]; [`origin`] holds organizations that partner is about to make, [`access`] what partner
 //! says of partners and customers. Identity promises that no secret can be read back, that a token dies here with its
 //! session, and that the other services learn of every reduction of authority. It calls [`clients`] to tell them, and to
@@ -109,7 +109,12 @@ impl Service for Identity {
             value: names::LOCAL_PART_MAX as i64,
             description: "characters of a sign-in name before the @",
         },
-        NamedLimit { name: "display_name_max", value: 50, description: "characters of a display name" },
+        NamedLimit { name: "display_name_max", value: 50, description: "characters of a display, first or last name" },
+        NamedLimit {
+            name: "selected_users_max",
+            value: customer_user::SELECTED_MAX as i64,
+            description: "users that a list can be narrowed to",
+        },
     ];
     const READ_JOURNAL: Permission = Permission::ReadJournal;
     const READ_LIMITS: Permission = Permission::SignedIn;

@@ -13,9 +13,8 @@ use crate::Identity;
 use crate::country::Country;
 use crate::names::{DomainPrefix, LocalName, SignInName};
 use crate::organization::{self, Cloud, Kind, Organization, State};
-use crate::password::temporary_digest;
 use crate::session;
-use crate::user::{self, Credential, Role, User};
+use crate::user::{self, Role, User};
 
 /// An operator's way in, shown once.
 #[derive(Debug)]
@@ -86,7 +85,7 @@ impl Work for EnsureFirst {
             create_time: now,
             version: 1,
         };
-        let (secret, credential) = new_secret(cx);
+        let (secret, credential) = user::new_password(cx);
         let operator = User {
             id: cx.new_id(),
             organization: platform.id,
@@ -134,7 +133,7 @@ impl Work for Reset {
         let none = || Fault::precondition("NO_OPERATOR", "there is no operator: ask for the first one");
         let operator = first(&mut cx.tx).await?.ok_or_else(none)?;
         let id = operator.id.uuid();
-        let (secret, credential) = new_secret(cx);
+        let (secret, credential) = user::new_password(cx);
         let now = cx.now();
         if !user::store::set_credential(&mut cx.tx, &operator, &credential, None, now).await? {
             return Err(Fault::busy("the operator was changed meanwhile"));
@@ -144,10 +143,4 @@ impl Work for Reset {
         cx.record(Fact::new("PasswordReset").about("user", id).organization(operator.organization.uuid()));
         Ok(WayIn { sign_in_name: operator.sign_in_name, secret })
     }
-}
-
-fn new_secret(cx: &mut Cx<Identity>) -> (Secret<String>, Credential) {
-    let secret = cx.new_temporary_secret();
-    let digest = temporary_digest(&cx.host().keys, secret.expose());
-    (secret, Credential::temporary(digest, cx.now()))
 }

@@ -50,3 +50,89 @@ CREATE TABLE partnerships (
     version BIGINT NOT NULL,
     PRIMARY KEY (provider_id, reseller_id)
 );
+
+-- The vendor's products, by the GUIDs that it publishes.
+CREATE TABLE products (
+    product_id UUID NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    name_key TEXT COLLATE "C" NOT NULL,
+    part_number TEXT NOT NULL,
+    create_time TIMESTAMPTZ NOT NULL,
+    update_time TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX products_by_name ON products (name_key, product_id);
+
+-- What a product calls a service plan that it includes.
+CREATE TABLE product_plans (
+    product_id UUID NOT NULL REFERENCES products (product_id),
+    plan_id UUID NOT NULL,
+    plan_name TEXT NOT NULL,
+    friendly_name TEXT NOT NULL,
+    PRIMARY KEY (product_id, plan_id)
+);
+
+CREATE TABLE offers (
+    offer_id UUID NOT NULL PRIMARY KEY,
+    product_id UUID NOT NULL REFERENCES products (product_id),
+    name TEXT NOT NULL,
+    name_key TEXT COLLATE "C" NOT NULL,
+    minimum_quantity BIGINT NOT NULL,
+    maximum_quantity BIGINT NOT NULL,
+    available BOOLEAN NOT NULL,
+    version BIGINT NOT NULL,
+    create_time TIMESTAMPTZ NOT NULL,
+    update_time TIMESTAMPTZ NOT NULL,
+    CHECK (1 <= minimum_quantity AND minimum_quantity <= maximum_quantity)
+);
+CREATE INDEX offers_by_name ON offers (name_key, offer_id);
+CREATE INDEX offers_by_product ON offers (product_id);
+
+-- Where an offer is sold; everywhere when there is no row.
+CREATE TABLE offer_countries (
+    offer_id UUID NOT NULL REFERENCES offers (offer_id),
+    country TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (offer_id, country)
+);
+
+CREATE TABLE subscriptions (
+    subscription_id UUID NOT NULL PRIMARY KEY,
+    order_id UUID NOT NULL,
+    customer_id UUID NOT NULL,
+    product_id UUID NOT NULL REFERENCES products (product_id),
+    offer_id UUID NOT NULL REFERENCES offers (offer_id),
+    friendly_name TEXT NOT NULL,
+    name_key TEXT COLLATE "C" NOT NULL,
+    quantity BIGINT NOT NULL CHECK (quantity > 0),
+    state TEXT NOT NULL CHECK (state IN ('ACTIVE')),
+    partner_id UUID NOT NULL,
+    reseller_id UUID,
+    reseller_mpn_id TEXT,
+    version BIGINT NOT NULL,
+    create_time TIMESTAMPTZ NOT NULL,
+    update_time TIMESTAMPTZ NOT NULL,
+    CHECK ((reseller_id IS NULL) = (reseller_mpn_id IS NULL))
+);
+CREATE INDEX subscriptions_by_customer ON subscriptions (customer_id, name_key, subscription_id);
+CREATE INDEX subscriptions_by_product ON subscriptions (customer_id, product_id);
+
+-- A customer's seats of one product, whoever sold them. The counter is the authority on how many are taken; the CHECK is
+-- the backstop behind the rules that hold it.
+CREATE TABLE pools (
+    customer_id UUID NOT NULL,
+    product_id UUID NOT NULL REFERENCES products (product_id),
+    total BIGINT NOT NULL,
+    consumed BIGINT NOT NULL,
+    PRIMARY KEY (customer_id, product_id),
+    CHECK (0 <= consumed AND consumed <= total)
+);
+
+-- Who takes them. Without a reference to the pool: whoever writes here holds the pool's row, and a check for each of ten
+-- thousand rows would make the others wait for it longer.
+CREATE TABLE assignments (
+    customer_id UUID NOT NULL,
+    product_id UUID NOT NULL,
+    user_id UUID NOT NULL,
+    create_time TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (customer_id, product_id, user_id)
+);
+CREATE INDEX assignments_by_user ON assignments (customer_id, user_id);

@@ -8,13 +8,88 @@ use tonic::{Request, Response, Status};
 
 use crate::Licensing;
 use crate::access::ops::{CancelAccess, PrepareAccess};
+use crate::entitlement::ops::ListEntitlements;
+use crate::license::ops::{GetUserLicenses, SummarizeLicenses, UpdateLicenses};
+use crate::offer::ops::{GetOffer, ListOffers, UpsertOffer};
+use crate::product::ops::{GetProduct, ImportProducts, ListProducts};
 use crate::projection::ops::{ApplyIdentityFacts, ApplyPartnerFacts};
+use crate::subscription::ops::{GetSubscription, ListSubscriptions, PlaceOrder};
 
 /// The front of licensing.
 #[derive(Clone, Debug)]
 pub struct Api(pub Arc<Host<Licensing>>);
 
 type Reply<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl pb::catalog_service_server::CatalogService for Api {
+    async fn import_products(&self, request: Request<pb::ImportProductsRequest>) -> Reply<pb::ImportProductsResponse> {
+        self.0.run::<ImportProducts>(request).await
+    }
+    async fn list_products(&self, request: Request<pb::ListProductsRequest>) -> Reply<pb::ListProductsResponse> {
+        self.0.run::<ListProducts>(request).await
+    }
+    async fn get_product(&self, request: Request<pb::GetProductRequest>) -> Reply<pb::GetProductResponse> {
+        self.0.run::<GetProduct>(request).await
+    }
+    async fn upsert_offer(&self, request: Request<pb::UpsertOfferRequest>) -> Reply<pb::UpsertOfferResponse> {
+        self.0.run::<UpsertOffer>(request).await
+    }
+    async fn list_offers(&self, request: Request<pb::ListOffersRequest>) -> Reply<pb::ListOffersResponse> {
+        self.0.run::<ListOffers>(request).await
+    }
+    async fn get_offer(&self, request: Request<pb::GetOfferRequest>) -> Reply<pb::GetOfferResponse> {
+        self.0.run::<GetOffer>(request).await
+    }
+}
+
+#[tonic::async_trait]
+impl pb::subscription_service_server::SubscriptionService for Api {
+    async fn place_order(&self, request: Request<pb::PlaceOrderRequest>) -> Reply<pb::PlaceOrderResponse> {
+        self.0.run::<PlaceOrder>(request).await
+    }
+    async fn get_subscription(
+        &self,
+        request: Request<pb::GetSubscriptionRequest>,
+    ) -> Reply<pb::GetSubscriptionResponse> {
+        self.0.run::<GetSubscription>(request).await
+    }
+    async fn list_subscriptions(
+        &self,
+        request: Request<pb::ListSubscriptionsRequest>,
+    ) -> Reply<pb::ListSubscriptionsResponse> {
+        self.0.run::<ListSubscriptions>(request).await
+    }
+}
+
+#[tonic::async_trait]
+impl pb::entitlement_service_server::EntitlementService for Api {
+    async fn list_entitlements(
+        &self,
+        request: Request<pb::ListEntitlementsRequest>,
+    ) -> Reply<pb::ListEntitlementsResponse> {
+        self.0.run::<ListEntitlements>(request).await
+    }
+}
+
+#[tonic::async_trait]
+impl pb::license_service_server::LicenseService for Api {
+    async fn update_licenses(&self, request: Request<pb::UpdateLicensesRequest>) -> Reply<pb::UpdateLicensesResponse> {
+        self.0.run::<UpdateLicenses>(request).await
+    }
+    async fn summarize_licenses(
+        &self,
+        request: Request<pb::SummarizeLicensesRequest>,
+    ) -> Reply<pb::SummarizeLicensesResponse> {
+        self.0.run::<SummarizeLicenses>(request).await
+    }
+    async fn get_user_licenses(
+        &self,
+        request: Request<pb::GetUserLicensesRequest>,
+    ) -> Reply<pb::GetUserLicensesResponse> {
+        self.0.run::<GetUserLicenses>(request).await
+    }
+}
 
 #[tonic::async_trait]
 impl pb::licensing_internal_service_server::LicensingInternalService for Api {

@@ -1,19 +1,25 @@
 //! Licensing owns products, subscriptions, seats and license assignments.
 //!
 //! The tour: a request enters at [`api`], is judged by [`policy`], run by its room's `ops` and stored by its room's
-//! `store`. What it needs of the other services it holds as copies, in the rooms [`organization`], [`user`],
+//! `store`. Its own rooms are [`product`], [`offer`], [`subscription`],
+//! [`entitlement`] and [`license`]. What it needs of the other services it holds as copies, in the rooms [`organization`], [`user`],
 //! [`partner`] and [`access`], which [`projection`] fills. It calls [`clients`] for the key set that verifies access
 //! tokens, for the first sight of what it was not told yet, and for decisions that are on their way.
 
 pub mod access;
 pub mod api;
 pub mod clients;
+pub mod entitlement;
+pub mod license;
+pub mod names;
+pub mod offer;
 pub mod organization;
 pub mod partner;
 pub mod policy;
 pub mod product;
 pub mod projection;
 pub mod start;
+pub mod subscription;
 pub mod user;
 
 use base::Fault;
@@ -44,7 +50,39 @@ pub struct Licensing {
 impl Service for Licensing {
     const NAME: &'static str = "licensing";
     const DOMAIN: &'static str = "tandem.licensing";
-    const LIMITS: &'static [NamedLimit] = &[];
+    const LIMITS: &'static [NamedLimit] = &[
+        NamedLimit { name: "quantity_max", value: offer::QUANTITY_MAX, description: "seats of one order line" },
+        NamedLimit {
+            name: "license_users_max",
+            value: license::USERS_MAX as i64,
+            description: "users of one change of licenses",
+        },
+        NamedLimit {
+            name: "license_products_max",
+            value: license::PRODUCTS_MAX as i64,
+            description: "products of one change of licenses, to give and to take",
+        },
+        NamedLimit {
+            name: "license_pairs_max",
+            value: license::PAIRS_MAX as i64,
+            description: "pairs of a user and a product in one change of licenses",
+        },
+        NamedLimit {
+            name: "license_selection_max",
+            value: license::SELECTION_MAX as i64,
+            description: "users of one summary of licenses",
+        },
+        NamedLimit {
+            name: "order_lines_max",
+            value: subscription::LINES_MAX as i64,
+            description: "lines of one order",
+        },
+        NamedLimit {
+            name: "offer_countries_max",
+            value: offer::COUNTRIES_MAX as i64,
+            description: "countries of an offer that is not sold everywhere",
+        },
+    ];
     const READ_JOURNAL: Permission = Permission::ReadJournal;
     const READ_LIMITS: Permission = Permission::SignedIn;
     type Permission = Permission;
@@ -60,8 +98,8 @@ impl Service for Licensing {
         Ok((!principal.roles.contains("OPERATOR")).then_some(principal.organization_id))
     }
 
-    async fn authorize(cx: &mut Cx<Self>, permission: Permission, _: &Target) -> Result<(), Fault> {
-        policy::authorize(cx, permission)
+    async fn authorize(cx: &mut Cx<Self>, permission: Permission, target: &Target) -> Result<(), Fault> {
+        policy::authorize(cx, permission, target).await
     }
 
     async fn resolve(preparation: &Preparation<'_, Self>, unresolved: Vec<Unresolved>) -> Result<(), Fault> {

@@ -5,7 +5,11 @@ use std::time::Duration;
 
 use base::{Clock, Fault};
 use db::Db;
+use proto::licensing::v1::catalog_service_server::CatalogServiceServer;
+use proto::licensing::v1::entitlement_service_server::EntitlementServiceServer;
+use proto::licensing::v1::license_service_server::LicenseServiceServer;
 use proto::licensing::v1::licensing_internal_service_server::LicensingInternalServiceServer;
+use proto::licensing::v1::subscription_service_server::SubscriptionServiceServer;
 use service::config::ProcessConfig;
 use service::contract::REQUEST_BYTES_BULK;
 use service::keys::ServiceKeys;
@@ -63,10 +67,24 @@ pub async fn open(config: &ProcessConfig, keys: ServiceKeys, clock: Clock) -> Re
 pub async fn serve(host: Arc<Host<Licensing>>, bound: Bound, stop: CancellationToken) -> Result<(), Fault> {
     let mut background = JoinSet::new();
     background.spawn(follow_keys(Arc::clone(&host), stop.clone()));
+    bound.serve(Arc::clone(&host), front(&host), background, stop).await
+}
+
+fn front(host: &Arc<Host<Licensing>>) -> Front {
+    let api = || Api(Arc::clone(host));
     let internal =
-        LicensingInternalServiceServer::new(Api(Arc::clone(&host))).max_decoding_message_size(REQUEST_BYTES_BULK);
-    let front = Front { public: Routes::default(), names: Vec::new(), internal: Routes::new(internal) };
-    bound.serve(host, front, background, stop).await
+        Routes::new(LicensingInternalServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK));
+    let public = Routes::new(CatalogServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK))
+        .add_service(LicenseServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK))
+        .add_service(EntitlementServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK))
+        .add_service(SubscriptionServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK));
+    let names = vec![
+        "tandem.licensing.v1.CatalogService",
+        "tandem.licensing.v1.LicenseService",
+        "tandem.licensing.v1.EntitlementService",
+        "tandem.licensing.v1.SubscriptionService",
+    ];
+    Front { public, names, internal }
 }
 
 /// Fetches the key set at the start and every minute, so that a new key is known before it signs.

@@ -75,6 +75,11 @@ pub fn digest(token: &str) -> [u8; 32] {
     sha256(token.as_bytes())
 }
 
+/// What names a link where calls are counted: looking often at one link slows nobody down who has another.
+pub fn name(token: &str) -> String {
+    base64url(digest(token))
+}
+
 /// What proves that somebody saw exactly this (S-12): the parties, by id and by name, and the scope.
 pub fn consent_hash(keys: &ServiceKeys, purpose: Purpose, parts: &[&[u8]]) -> String {
     let label = match purpose {

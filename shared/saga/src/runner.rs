@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use base::{Fault, Kind};
 use futures_util::future::join_all;
-use service::{Caller, Cx, Host, Service, Work};
+use service::{Caller, Cx, Host, Service, Work, points};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::store::{self, Saga, State};
 use crate::{Answers, Flow, next_attempt};
@@ -64,6 +65,7 @@ async fn work_off<F: Flow>(host: Arc<Host<F::Service>>, saga: Saga) {
 /// When the database does not answer; the claim runs out by itself.
 pub async fn drive<F: Flow>(host: &Arc<Host<F::Service>>, mut saga: Saga) -> Result<(), Fault> {
     let flow = F::read(&saga.flow, &saga.request)?;
+    host.points.at(points::SAGA_CLAIMED).await?;
     loop {
         let next = match saga.state {
             State::Preparing => prepare(host, &flow, &saga).await?,
@@ -119,7 +121,7 @@ async fn prepare<F: Flow>(host: &Arc<Host<F::Service>>, flow: &F, saga: &Saga) -
     let mut later = false;
     // At the same time: the answer to the caller waits for the slowest, not for all of them in turn.
     let open = flow.prepare_steps().iter().copied().filter(|step| done.get(step).is_err());
-    let asked = open.map(|step| async move { (step, flow.prepare(host, saga.id, step).await) });
+    let asked = open.map(|step| async move { (step, ask(host, flow, saga.id, step).await) });
     for (step, answer) in join_all(asked).await {
         match answer {
             Ok(answer) => note(host, saga, step, "PREPARED", &answer).await?,
@@ -133,8 +135,12 @@ async fn prepare<F: Flow>(host: &Arc<Host<F::Service>>, flow: &F, saga: &Saga) -
     if later {
         return Ok(Next::Later);
     }
+    host.points.at(points::DECISION_BEFORE).await?;
     match host.transact(&Decide { flow, saga }).await {
-        Ok(true) => Ok(Next::Moved(State::Committed)),
+        Ok(true) => {
+            host.points.at(points::DECISION_AFTER).await?;
+            Ok(Next::Moved(State::Committed))
+        }
         Ok(false) => Ok(Next::Stale),
         Err(fault) if is_passing(&fault) => {
             tracing::warn!(saga.id = %saga.id, %fault, "a decision could not be written; it is tried again");
@@ -142,6 +148,18 @@ async fn prepare<F: Flow>(host: &Arc<Host<F::Service>>, flow: &F, saga: &Saga) -
         }
         Err(refusal) => Ok(Next::Refused(refusal)),
     }
+}
+
+async fn ask<F: Flow>(
+    host: &Arc<Host<F::Service>>,
+    flow: &F,
+    saga: Uuid,
+    step: &'static str,
+) -> Result<Vec<u8>, Fault> {
+    host.points.at(points::STEP_ASKED).await?;
+    let answer = flow.prepare(host, saga, step).await?;
+    host.points.at(points::STEP_ANSWERED).await?;
+    Ok(answer)
 }
 
 async fn settle<F: Flow>(host: &Arc<Host<F::Service>>, flow: &F, saga: &Saga) -> Result<Next, Fault> {
@@ -154,7 +172,10 @@ async fn settle<F: Flow>(host: &Arc<Host<F::Service>>, flow: &F, saga: &Saga) ->
         if done.get(step).is_ok() {
             continue;
         }
-        match flow.settle(host, saga.id, step).await {
+        host.points.at(points::SETTLE_ASKED).await?;
+        let settled = flow.settle(host, saga.id, step).await;
+        host.points.at(points::SETTLE_ANSWERED).await?;
+        match settled {
             Ok(answer) => note(host, saga, step, "SETTLED", &answer).await?,
             Err(fault) => {
                 // From the decision forward only: whatever was answered, it is tried again.
@@ -181,7 +202,10 @@ async fn cancel<F: Flow>(host: &Arc<Host<F::Service>>, flow: &F, saga: &Saga) ->
         if done.get(step).is_ok() {
             continue;
         }
-        match flow.cancel(host, saga.id, step).await {
+        host.points.at(points::CANCEL_ASKED).await?;
+        let canceled = flow.cancel(host, saga.id, step).await;
+        host.points.at(points::CANCEL_ANSWERED).await?;
+        match canceled {
             Ok(()) => note(host, saga, step, "CANCELED", &[]).await?,
             Err(fault) => {
                 tracing::warn!(saga.id = %saga.id, step, %fault, "a step could not be taken back; it is tried again");
@@ -192,7 +216,9 @@ async fn cancel<F: Flow>(host: &Arc<Host<F::Service>>, flow: &F, saga: &Saga) ->
     if later {
         return Ok(Next::Later);
     }
+    host.points.at(points::ABANDON_BEFORE).await?;
     let ended = host.transact(&Abandon { flow, saga }).await?;
+    host.points.at(points::ABANDON_AFTER).await?;
     Ok(if ended { Next::Moved(State::Aborted) } else { Next::Stale })
 }
 

@@ -20,6 +20,7 @@ use crate::journal::{self, Fact, Outcome};
 use crate::keys::ServiceKeys;
 use crate::keyset::KeySet;
 use crate::operation::{Operation, Service};
+use crate::points::Points;
 use crate::rate::{Limiters, Rates};
 use crate::replay;
 use crate::status::status;
@@ -43,6 +44,8 @@ pub struct Host<S: Service> {
     pub key_set: KeySet,
     /// Its own state.
     pub service: S,
+    /// Where tests let things go wrong.
+    pub points: Points,
     pub(crate) contract: Contract,
     pub(crate) outbox_news: Notify,
     pub(crate) outbox_delivered: Notify,
@@ -82,6 +85,7 @@ impl<S: Service> Host<S> {
             keys: Arc::new(parts.keys),
             key_set: KeySet::new(parts.issuer),
             service: parts.service,
+            points: Points::default(),
             contract: Contract::decode(proto::CONTRACT)?,
             outbox_news: Notify::new(),
             outbox_delivered: Notify::new(),

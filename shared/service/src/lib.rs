@@ -27,6 +27,7 @@ pub mod operation;
 pub mod outbox;
 pub mod page_token;
 pub mod peer;
+pub mod points;
 pub mod process;
 pub mod rate;
 pub mod replay;

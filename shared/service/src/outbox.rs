@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::executor::Host;
 use crate::operation::Service;
+use crate::points::{OUTBOX_CLAIMED, OUTBOX_SENT};
 
 /// How long a claim holds.
 const LEASE: Duration = Duration::from_secs(15);
@@ -204,7 +205,10 @@ where
     let ids: Vec<Uuid> = parcels.iter().map(|parcel| parcel.id).collect();
     let attempts = parcels.iter().map(|parcel| parcel.attempts).max().unwrap_or(0);
     let count = parcels.len();
-    match send(parcels).await {
+    host.points.at(OUTBOX_CLAIMED).await?;
+    let sent = send(parcels).await;
+    host.points.at(OUTBOX_SENT).await?;
+    match sent {
         Ok(()) => {
             let mut tx = host.db.write().await?;
             tx.sql_for(

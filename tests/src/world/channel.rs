@@ -1,6 +1,7 @@
 //! The channel: partners who were taken in, their partnerships, customers and invitations, all over RPCs.
 
 use proto::identity::v1 as identity;
+use proto::identity::v1::user_service_client::UserServiceClient;
 use proto::partner::v1 as pb;
 use proto::partner::v1::customer_service_client::CustomerServiceClient;
 use proto::partner::v1::invitation_service_client::InvitationServiceClient;
@@ -10,7 +11,7 @@ use tonic::Status;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
-use super::{Registered, World, authorized};
+use super::{Doors, Registered, World, authorized};
 
 /// A customer, with its first global admin signed in.
 #[derive(Clone, Debug)]
@@ -42,26 +43,6 @@ pub fn token_of(link: &str) -> String {
 }
 
 impl World {
-    /// A client of partner's invitations.
-    pub async fn invitations(&self) -> InvitationServiceClient<Channel> {
-        InvitationServiceClient::new(self.to_partner().await)
-    }
-
-    /// A client of partner's customers.
-    pub async fn customers(&self) -> CustomerServiceClient<Channel> {
-        CustomerServiceClient::new(self.to_partner().await)
-    }
-
-    /// A client of partner's partnerships.
-    pub async fn partnerships(&self) -> PartnershipServiceClient<Channel> {
-        PartnershipServiceClient::new(self.to_partner().await)
-    }
-
-    /// A client of partner's reviews.
-    pub async fn reviews(&self) -> PartnerReviewServiceClient<Channel> {
-        PartnerReviewServiceClient::new(self.to_partner().await)
-    }
-
     /// A valid onboarding of a partner that nobody else is.
     pub fn onboarding(kind: pb::PartnerKind) -> pb::OnboardPartnerRequest {
         pb::OnboardPartnerRequest {
@@ -82,6 +63,50 @@ impl World {
         }
     }
 
+    /// A valid customer that nobody else has.
+    pub fn new_customer() -> pb::CreateCustomerRequest {
+        pb::CreateCustomerRequest {
+            name: format!("Customer {}", Uuid::now_v7().simple()),
+            domain_prefix: unique_prefix('c'),
+            admin_display_name: "Carla Customer".to_owned(),
+            admin_name: "carla".to_owned(),
+            request_id: Uuid::now_v7().to_string(),
+            ..Default::default()
+        }
+    }
+
+    /// A valid invitation, joint when there is a provider.
+    pub fn invitation(provider: Option<&Registered>) -> pb::CreateInvitationRequest {
+        pb::CreateInvitationRequest {
+            provider_id: provider.map(|provider| provider.organization_id.clone()).unwrap_or_default(),
+            recipient_email: "carla@customer.example".to_owned(),
+            request_id: Uuid::now_v7().to_string(),
+            ..Default::default()
+        }
+    }
+}
+
+impl Doors {
+    /// A client of partner's invitations.
+    pub async fn invitations(&self) -> InvitationServiceClient<Channel> {
+        InvitationServiceClient::new(self.to_partner().await)
+    }
+
+    /// A client of partner's customers.
+    pub async fn customers(&self) -> CustomerServiceClient<Channel> {
+        CustomerServiceClient::new(self.to_partner().await)
+    }
+
+    /// A client of partner's partnerships.
+    pub async fn partnerships(&self) -> PartnershipServiceClient<Channel> {
+        PartnershipServiceClient::new(self.to_partner().await)
+    }
+
+    /// A client of partner's reviews.
+    pub async fn reviews(&self) -> PartnerReviewServiceClient<Channel> {
+        PartnerReviewServiceClient::new(self.to_partner().await)
+    }
+
     /// Onboards until it is effective everywhere.
     pub async fn try_onboard(
         &self,
@@ -98,7 +123,7 @@ impl World {
 
     /// Lets the operator take a partner in, whose first admin replaces the temporary password.
     pub async fn onboard(&self, kind: pb::PartnerKind) -> Registered {
-        self.onboard_as(Self::onboarding(kind)).await
+        self.onboard_as(World::onboarding(kind)).await
     }
 
     /// The same with what is asked for.
@@ -139,18 +164,6 @@ impl World {
         accepted.expect("a reseller accepts").into_inner().partnership.expect("a partnership").partnership_id
     }
 
-    /// A valid customer that nobody else has.
-    pub fn new_customer() -> pb::CreateCustomerRequest {
-        pb::CreateCustomerRequest {
-            name: format!("Customer {}", Uuid::now_v7().simple()),
-            domain_prefix: unique_prefix('c'),
-            admin_display_name: "Carla Customer".to_owned(),
-            admin_name: "carla".to_owned(),
-            request_id: Uuid::now_v7().to_string(),
-            ..Default::default()
-        }
-    }
-
     /// Makes a customer until it is effective everywhere.
     pub async fn try_create_customer(
         &self,
@@ -167,7 +180,7 @@ impl World {
 
     /// Lets a partner make a customer, whose first admin replaces the temporary password.
     pub async fn create_customer(&self, partner: &Registered) -> Tenant {
-        let made = self.try_create_customer(&partner.session.access_token, Self::new_customer()).await;
+        let made = self.try_create_customer(&partner.session.access_token, World::new_customer()).await;
         let made = made.expect("a valid customer");
         let customer = made.customer.expect("a customer was made");
         let session = self.replace_password(&made.admin_sign_in_name, &made.temporary_password).await;
@@ -184,16 +197,6 @@ impl World {
     pub async fn stranger(&self) -> Tenant {
         let maker = self.onboard(pb::PartnerKind::Direct).await;
         self.create_customer(&maker).await
-    }
-
-    /// A valid invitation, joint when there is a provider.
-    pub fn invitation(provider: Option<&Registered>) -> pb::CreateInvitationRequest {
-        pb::CreateInvitationRequest {
-            provider_id: provider.map(|provider| provider.organization_id.clone()).unwrap_or_default(),
-            recipient_email: "carla@customer.example".to_owned(),
-            request_id: Uuid::now_v7().to_string(),
-            ..Default::default()
-        }
     }
 
     /// Lets a partner invite; answers the invitation's id and its link's token.
@@ -245,5 +248,30 @@ impl World {
         let listed = self.customers().await.list_customers(authorized(&partner.session.access_token, request)).await;
         let customers = listed.expect("a partner lists its customers").into_inner().customers;
         customers.into_iter().map(|customer| customer.customer_id).collect()
+    }
+
+    /// Lets a partner add a user to its customer, who replaces the temporary password. Answers their session.
+    pub async fn customer_user(
+        &self,
+        partner: &Registered,
+        tenant: &Tenant,
+        roles: &[identity::Role],
+    ) -> identity::Session {
+        let request = identity::CreateUserRequest {
+            customer_id: tenant.customer_id.clone(),
+            user: Some(identity::NewUser {
+                display_name: "Uma User".to_owned(),
+                sign_in_name: format!("u{}@{}", Uuid::now_v7().simple(), tenant.domain),
+                usage_location: "DE".to_owned(),
+                roles: roles.iter().map(|role| i32::from(*role)).collect(),
+                ..Default::default()
+            }),
+            request_id: Uuid::now_v7().to_string(),
+            validate_only: false,
+        };
+        let mut users = UserServiceClient::new(self.to_identity().await);
+        let made = users.create_user(authorized(&partner.session.access_token, request)).await;
+        let made = made.expect("a partner adds a user").into_inner();
+        self.replace_password(&made.user.expect("a user").sign_in_name, &made.temporary_password).await
     }
 }

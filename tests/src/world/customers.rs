@@ -125,4 +125,28 @@ impl World {
         let request = self.as_partner(pb::ApplyPartnerFactsRequest { facts });
         self.inside_identity().await.apply_partner_facts(request).await.expect("the facts are taken");
     }
+
+    /// A customer that the partner serves with delegated admin.
+    pub async fn served_by(&self, partner_id: &str) -> Customer {
+        let customer = self.customer().await;
+        self.grant_access(Self::access(&customer.customer_id, partner_id)).await;
+        customer
+    }
+
+    /// A valid request for a user of the customer with these roles.
+    pub fn creation(customer: &Customer, roles: &[pb::Role]) -> pb::CreateUserRequest {
+        pb::CreateUserRequest {
+            customer_id: customer.customer_id.clone(),
+            user: Some(pb::NewUser {
+                display_name: "Uma User".to_owned(),
+                first_name: "Uma".to_owned(),
+                last_name: "User".to_owned(),
+                sign_in_name: format!("u{}@{}", Uuid::now_v7().simple(), customer.domain),
+                usage_location: "US".to_owned(),
+                roles: roles.iter().map(|role| i32::from(*role)).collect(),
+            }),
+            request_id: Uuid::now_v7().to_string(),
+            validate_only: false,
+        }
+    }
 }

@@ -1,15 +1,22 @@
 //! What licensing is told by the services that own it, told by hand: customers, their users, partners and accesses.
 
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
 use proto::identity::v1::identity_fact::Fact as FactOfIdentity;
 use proto::identity::v1::{Cloud, IdentityFact, OrganizationFact, OrganizationKind, UserFact, organization, user_fact};
+use proto::licensing::v1::catalog_service_client::CatalogServiceClient;
 use proto::licensing::v1::licensing_internal_service_client::LicensingInternalServiceClient;
-use proto::licensing::v1::{ApplyIdentityFactsRequest, ApplyPartnerFactsRequest};
+use proto::licensing::v1::{
+    ApplyIdentityFactsRequest, ApplyPartnerFactsRequest, ImportProductsRequest, UpsertOfferRequest,
+};
 use proto::partner::v1::partner_fact::Fact as FactOfPartner;
 use proto::partner::v1::{Access, PartnerFact, PartnerKind, PartnerStanding, PartnershipStanding, partner_standing};
+use tokio::sync::Mutex;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::{World, authorized, connect};
+use super::{PASSWORD, Registered, World, authorized, connect};
 
 /// What a partner is given at a customer.
 #[derive(Clone, Copy, Debug)]
@@ -38,12 +45,29 @@ impl Grant {
         Self { kind: PartnerKind::Direct, active: true, delegated_admin: true, order_right: true, epoch: 1 };
 }
 
+/// The header of the vendor's list.
+pub const HEADER: &str =
+    "Product_Display_Name,String_Id,GUID,Service_Plan_Name,Service_Plan_Id,Service_Plans_Included_Friendly_Names\n";
+
 /// An id that nobody has.
 pub fn fresh() -> String {
     Uuid::now_v7().to_string()
 }
 
+/// Of each world: how often one name can sign in is limited.
+static OPERATORS: Mutex<BTreeMap<SocketAddr, String>> = Mutex::const_new(BTreeMap::new());
+
 impl World {
+    /// An access token of the operator that many tests share, in a world whose clock nobody moves.
+    pub async fn catalog_operator(&self) -> String {
+        let mut operators = OPERATORS.lock().await;
+        let place = self.addresses[0].public;
+        if !operators.contains_key(&place) {
+            operators.insert(place, self.operator().await);
+        }
+        operators[&place].clone()
+    }
+
     /// Tells licensing something as identity would.
     pub async fn tell_of_identity(&self, version: i64, facts: Vec<FactOfIdentity>) -> Result<(), Status> {
         let facts = facts.into_iter().map(|fact| IdentityFact { version, fact: Some(fact) }).collect();
@@ -72,9 +96,15 @@ impl World {
 
     /// A customer in a country.
     pub async fn told_customer(&self, country: &str) -> String {
-        let organization_id = fresh();
+        let customer_id = fresh();
+        self.tell_customer(&customer_id, country).await;
+        customer_id
+    }
+
+    /// Tells licensing of a customer.
+    pub async fn tell_customer(&self, customer_id: &str, country: &str) {
         let fact = OrganizationFact {
-            organization_id: organization_id.clone(),
+            organization_id: customer_id.to_owned(),
             kind: OrganizationKind::Customer.into(),
             name: "Contoso".to_owned(),
             country: country.to_owned(),
@@ -83,7 +113,6 @@ impl World {
             domains: Vec::new(),
         };
         self.tell_of_identity(1, vec![FactOfIdentity::Organization(fact)]).await.expect("a fact is taken over");
-        organization_id
     }
 
     /// A fact about a user whose licenses can be used anywhere in Germany.
@@ -160,5 +189,58 @@ impl World {
         self.tell_of_partner(version, vec![FactOfPartner::Partnership(partnership)])
             .await
             .expect("a fact is taken over");
+    }
+
+    /// A product that nobody else has, with one service plan.
+    pub async fn product(&self, name: &str) -> String {
+        let (product, plan) = (Uuid::new_v4().to_string(), Uuid::new_v4());
+        let content = format!("{HEADER}{name},PART,{product},PLAN,{plan},Plan of {name}\n").into_bytes();
+        let request = ImportProductsRequest { content, request_id: fresh(), validate_only: false };
+        let mut catalog = CatalogServiceClient::new(self.to_licensing().await);
+        catalog
+            .import_products(authorized(&self.catalog_operator().await, request))
+            .await
+            .expect("an operator imports");
+        product
+    }
+
+    /// A valid offer of a product, sold everywhere, 1 to 1,000 seats.
+    pub fn offer_of(product_id: &str) -> UpsertOfferRequest {
+        UpsertOfferRequest {
+            offer_id: fresh(),
+            product_id: product_id.to_owned(),
+            name: "Harbor Mail".to_owned(),
+            countries: Vec::new(),
+            minimum_quantity: 1,
+            maximum_quantity: 1_000,
+            available: true,
+            etag: String::new(),
+            request_id: fresh(),
+            validate_only: false,
+        }
+    }
+
+    /// Lets the operator make an offer.
+    pub async fn offer(&self, offer: UpsertOfferRequest) -> String {
+        let mut catalog = CatalogServiceClient::new(self.to_licensing().await);
+        let made = catalog.upsert_offer(authorized(&self.catalog_operator().await, offer)).await;
+        made.expect("an operator makes offers").into_inner().offer.expect("an offer is answered").offer_id
+    }
+
+    /// A customer with its own global admin. Customers are made by partners; here an organization that registered itself
+    /// becomes one by hand, because that story is another service's.
+    pub async fn customer_with_admin(&self) -> Registered {
+        let registered = self.register().await;
+        let id: Uuid = registered.organization_id.parse().expect("an id");
+        let mut tx = self.identity.db.write().await.expect("identity's database answers");
+        tx.sql("UPDATE organizations SET kind = 'CUSTOMER' WHERE organization_id = $1")
+            .bind(id)
+            .execute()
+            .await
+            .expect("the organization becomes a customer");
+        tx.commit().await.expect("a commit");
+        let session = self.sign_in(&registered.admin_sign_in_name, PASSWORD).await;
+        self.tell_customer(&registered.organization_id, "DE").await;
+        Registered { session, ..registered }
     }
 }

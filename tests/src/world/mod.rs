@@ -8,12 +8,15 @@ mod alone;
 mod answers;
 mod channel;
 mod customers;
+mod doors;
 mod dump;
 mod licensed;
+mod oracle;
 mod people;
 mod staff;
 
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -23,7 +26,6 @@ use base::Clock;
 use db::Settings;
 use identity::Identity;
 use identity::names::Domain;
-use identity::operator::WayIn;
 use licensing::Licensing;
 use partner::Partner;
 use partner::link::LinkBase;
@@ -36,7 +38,6 @@ use service::serve::Transport;
 use service::telemetry::LogFormat;
 use testkit::database::{Database, Kind};
 use tokio::runtime::Builder;
-use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
@@ -44,8 +45,10 @@ pub use alone::Alone;
 pub use answers::{changed, id, outcome, reason, told_of, wrong_fields};
 pub use channel::{Tenant, token_of};
 pub use customers::Customer;
+pub use doors::Doors;
 pub use dump::{Dump, dump};
-pub use licensed::{Grant, fresh};
+pub use licensed::{Grant, HEADER, fresh};
+pub use oracle::Oracle;
 pub use people::{PASSWORD, Refused, Registered, authorized};
 pub use staff::Person;
 
@@ -59,8 +62,6 @@ pub const SUFFIX: &str = "tandem.example";
 pub struct World {
     /// Which database they are on.
     pub kind: Kind,
-    /// Moves for all three at once.
-    pub clock: Clock,
     /// Identity, for looking inside.
     pub identity: Arc<Host<Identity>>,
     /// Licensing, for looking inside.
@@ -72,15 +73,9 @@ pub struct World {
     /// What the services call one another through: to identity, licensing, partner. Only for breaking a world of one's
     /// own.
     pub edges: [Proxy; 3],
-    operator: Mutex<Operator>,
+    doors: Doors,
     stop: CancellationToken,
     databases: [Database; 3],
-}
-
-#[derive(Debug)]
-enum Operator {
-    New(WayIn),
-    SignedUp { name: String, password: String },
 }
 
 impl World {
@@ -107,20 +102,13 @@ impl World {
     pub fn databases(&self) -> [&db::Settings; 3] {
         self.databases.each_ref().map(Database::settings)
     }
+}
 
-    /// A channel to identity's public listener.
-    pub async fn to_identity(&self) -> Channel {
-        connect(self.addresses[0].public).await
-    }
+impl Deref for World {
+    type Target = Doors;
 
-    /// A channel to licensing's public listener.
-    pub async fn to_licensing(&self) -> Channel {
-        connect(self.addresses[1].public).await
-    }
-
-    /// A channel to partner's public listener.
-    pub async fn to_partner(&self) -> Channel {
-        connect(self.addresses[2].public).await
+    fn deref(&self) -> &Doors {
+        &self.doors
     }
 }
 
@@ -225,8 +213,12 @@ async fn assemble(kind: Kind, rates: Rates) -> (World, impl Future<Output = ()>)
             served.expect("the world serves until it is dropped");
         }
     };
-    let operator = Mutex::new(Operator::New(way_in.expect("a fresh world has no operator yet")));
-    let world = World { kind, clock, identity, licensing, partner, addresses, edges, operator, stop, databases };
+    let doors = Doors::new(
+        addresses.each_ref().map(|addresses| addresses.public),
+        clock,
+        way_in.expect("a fresh world has no operator yet"),
+    );
+    let world = World { kind, identity, licensing, partner, addresses, edges, doors, stop, databases };
     (world, serving)
 }
 

@@ -5,7 +5,7 @@ use proto::identity::v1::partner_user_service_client::PartnerUserServiceClient;
 use proto::identity::v1::session_service_client::SessionServiceClient;
 use uuid::Uuid;
 
-use super::{PASSWORD, Registered, World, authorized};
+use super::{Doors, PASSWORD, Registered, World, authorized};
 
 /// A partner user who is signed in with a password of their own, [`PASSWORD`].
 #[derive(Clone, Debug)]
@@ -26,15 +26,17 @@ impl World {
             sign_in_name: format!("u{}@{}", Uuid::now_v7().simple(), registered.domain),
             roles: roles.iter().map(|role| i32::from(*role)).collect(),
             request_id: Uuid::now_v7().to_string(),
-            validate_only: false,
+            ..Default::default()
         }
     }
+}
 
+impl Doors {
     /// Lets the organization's first admin add a user with these roles, who replaces the temporary password.
     pub async fn hire(&self, registered: &Registered, roles: &[pb::Role]) -> Person {
         let token = &registered.session.access_token;
         let mut users = PartnerUserServiceClient::new(self.to_identity().await);
-        let added = users.add_partner_user(authorized(token, Self::addition(registered, roles))).await;
+        let added = users.add_partner_user(authorized(token, World::addition(registered, roles))).await;
         let added = added.expect("a global admin adds anybody").into_inner();
         let user = added.user.expect("a user was added");
         let session = self.replace_password(&user.sign_in_name, &added.temporary_password).await;

@@ -2,3 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where something is missing")]
 
 mod accepting;
+mod faults;
+mod kills;
+mod managing;
+mod progress;
+mod races;
+mod refusing;

@@ -1,5 +1,5 @@
 //! What partner says of partners and customers, and what a call that hangs on a decision asks.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test has nothing better to do than fail")]
+#![expect(clippy::unwrap_used, reason = "a test has nothing better to do than fail")]
 
 mod orders;
 mod telling;

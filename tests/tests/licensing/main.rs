@@ -1,4 +1,35 @@
 //! Licensing: what it is told, the catalog, orders, seats and licenses.
 #![expect(clippy::unwrap_used, reason = "a test has nothing better to do than fail")]
 
+mod catalog;
+mod decisions;
 mod facts;
+mod offers;
+mod orders;
+mod races;
+mod random;
+mod seats;
+mod summaries;
+mod trade;
+
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+/// The code and reason of a refusal; `OK` for what was allowed.
+fn outcome<T>(answer: &Result<T, Status>) -> (Code, String) {
+    match answer {
+        Ok(_) => (Code::Ok, "OK".to_owned()),
+        Err(status) => (status.code(), status.get_details_error_info().map(|info| info.reason).unwrap_or_default()),
+    }
+}
+
+/// The reason alone.
+fn reason<T>(answer: &Result<T, Status>) -> String {
+    outcome(answer).1
+}
+
+/// One documented value beside a reason.
+fn detail<T>(answer: &Result<T, Status>, key: &str) -> Option<String> {
+    let info = answer.as_ref().err().and_then(StatusExt::get_details_error_info);
+    info.and_then(|info| info.metadata.get(key).cloned())
+}

@@ -156,7 +156,7 @@ async fn who_looks_first_finds_what_is_there_and_nothing_of_others(#[values(Kind
         let found = identity.look_up_users(world.as_licensing(request)).await.unwrap().into_inner();
         found.users.into_iter().map(|found| found.user.unwrap().user_id).collect()
     };
-    assert_eq!(of(&customer.customer_id).await, [customer.admin_user_id.clone()]);
+    assert_eq!(of(&customer.customer_id).await, std::slice::from_ref(&customer.admin_user_id));
     assert_eq!(of(&partner.organization_id).await, Vec::<String>::new(), "a partner's users are no customer users");
     assert_eq!(of(&pending.organization.unwrap().organization_id).await, Vec::<String>::new());
     let many = LookUpUsersRequest {

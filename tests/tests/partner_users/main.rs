@@ -1,5 +1,5 @@
 //! Partner users: who adds, changes, resets and removes whom, and what becomes of those (D-02, D-13, D-14, D-25 to D-27,
-//! O-15 to O-18, C3, C18, C22, C23, AS-09 to AS-11, AS-69, AS-71, AS-72).
+//! D-64, O-15 to O-18, C3, C18, C22, C23, C25, AS-09 to AS-11, AS-69, AS-71, AS-72).
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,6 +10,7 @@
 mod adding;
 mod grants;
 mod passwords;
+mod provider;
 mod reading;
 mod roles;
 

@@ -1,14 +1,150 @@
 //! Customer users on the wire.
 
-use base::Fault;
+use base::{Fault, Id, Page, Seek};
 use proto::identity::v1 as pb;
+use service::form::{etag, timestamp};
+use service::page_token::Tokens;
 use service::{Form, Wire};
 
-use super::ops::LookUpUsers;
-use crate::user::{self, User};
+use super::ops::{CreateUser, GetUser, ListUsers, LookUpUsers, WithPassword};
+use super::store::Filter;
+use super::{NewUser, SELECTED_MAX, check_roles};
+use crate::country::Country;
+use crate::names::{DISPLAY_NAME_MAX, DOMAIN_MAX, DisplayName, LOCAL_PART_MAX, SignInName, sort_key};
+use crate::session::{role_number, roles};
+use crate::user::{self, State, User};
 
 /// Users in one look-up at most.
 const LOOK_UP_MAX: usize = 10_000;
+
+impl Wire for CreateUser {
+    type Request = pb::CreateUserRequest;
+    type Response = pb::CreateUserResponse;
+    type Reply = WithPassword;
+
+    fn parse(request: Self::Request) -> Result<Self, Fault> {
+        let mut form = Form::default();
+        let customer = form.id("customer_id", &request.customer_id);
+        let user = new_user(&mut form, "user", &request.user.unwrap_or_default());
+        form.finish(|| Some(Self { customer: customer?, user: user? }))
+    }
+
+    fn present(reply: WithPassword) -> Self::Response {
+        pb::CreateUserResponse {
+            user: Some(present(&reply.user)),
+            temporary_password: reply.password.into_inner(),
+            temporary_password_expire_time: reply.user.credential.expire_time().map(timestamp),
+        }
+    }
+}
+
+fn new_user(form: &mut Form, field: &str, request: &pb::NewUser) -> Option<NewUser> {
+    let display_name = form.take(format!("{field}.display_name"), DisplayName::parse(&request.display_name));
+    let first_name = optional_name(form, &format!("{field}.first_name"), &request.first_name);
+    let last_name = optional_name(form, &format!("{field}.last_name"), &request.last_name);
+    let sign_in_name = form.take(format!("{field}.sign_in_name"), SignInName::parse(&request.sign_in_name));
+    let usage_location = location(form, &format!("{field}.usage_location"), &request.usage_location);
+    let roles = roles(form, &format!("{field}.roles"), &request.roles);
+    let held = form.take(format!("{field}.roles"), check_roles(&roles));
+    held.and_then(|()| {
+        Some(NewUser {
+            display_name: display_name?,
+            first_name: first_name?,
+            last_name: last_name?,
+            sign_in_name: sign_in_name?,
+            usage_location: usage_location?,
+            roles,
+        })
+    })
+}
+
+/// A name that may be left out.
+fn optional_name(form: &mut Form, field: &str, text: &str) -> Option<Option<DisplayName>> {
+    if text.trim().is_empty() { Some(None) } else { form.take(field, DisplayName::parse(text)).map(Some) }
+}
+
+/// A country that may be left out.
+fn location(form: &mut Form, field: &str, text: &str) -> Option<Option<Country>> {
+    if text.is_empty() { Some(None) } else { form.take(field, Country::parse(text)).map(Some) }
+}
+
+impl Wire for GetUser {
+    type Request = pb::GetUserRequest;
+    type Response = pb::GetUserResponse;
+    type Reply = User;
+
+    fn parse(request: Self::Request) -> Result<Self, Fault> {
+        let mut form = Form::default();
+        let customer = form.id("customer_id", &request.customer_id);
+        let id = form.id("user_id", &request.user_id);
+        form.finish(|| Some(Self { customer: customer?, id: id? }))
+    }
+
+    fn present(user: User) -> Self::Response {
+        pb::GetUserResponse { user: Some(present(&user)) }
+    }
+}
+
+impl Wire for ListUsers {
+    type Request = pb::ListUsersRequest;
+    type Response = pb::ListUsersResponse;
+    type Reply = (Page<User>, Tokens);
+
+    fn parse(request: Self::Request) -> Result<Self, Fault> {
+        let mut form = Form::default();
+        let customer = form.id("customer_id", &request.customer_id);
+        let page_size = form.page_size(request.page_size);
+        let start = match pb::list_users_request::Seek::try_from(request.seek) {
+            Ok(pb::list_users_request::Seek::Last) => Some(Seek::Last),
+            Ok(_) => Some(Seek::First),
+            Err(_) => {
+                form.wrong("seek", "UNKNOWN_VALUE", "is not a seek");
+                None
+            }
+        };
+        let name = form.text("display_name_prefix", &request.display_name_prefix, 0..=DISPLAY_NAME_MAX);
+        let sign_in =
+            form.text("sign_in_name_prefix", &request.sign_in_name_prefix, 0..=LOCAL_PART_MAX + 1 + DOMAIN_MAX);
+        let usage_location = location(&mut form, "usage_location", &request.usage_location);
+        let selected = ids(&mut form, "user_ids", &request.user_ids, SELECTED_MAX);
+        form.finish(|| {
+            let filter = Filter {
+                name_prefix: sort_key(&name?),
+                sign_in_prefix: sign_in?.to_ascii_lowercase(),
+                usage_location: usage_location?,
+                selected: selected?,
+            };
+            Some(Self {
+                customer: customer?,
+                filter,
+                page_size: page_size?,
+                page_token: request.page_token,
+                start: start?,
+            })
+        })
+    }
+
+    fn present((page, tokens): Self::Reply) -> Self::Response {
+        pb::ListUsersResponse {
+            users: page.rows.iter().map(present).collect(),
+            next_page_token: tokens.next,
+            previous_page_token: tokens.previous,
+        }
+    }
+}
+
+/// Several ids. More than are accepted are not looked at.
+fn ids(form: &mut Form, field: &str, texts: &[String], most: usize) -> Option<Vec<Id<User>>> {
+    if texts.len() > most {
+        form.wrong(field, "TOO_LONG", format!("has {} items; {most} are accepted", texts.len()));
+        return None;
+    }
+    let mut read = Vec::with_capacity(texts.len());
+    for (position, text) in texts.iter().enumerate() {
+        read.extend(form.id(format!("{field}[{position}]"), text));
+    }
+    Some(read)
+}
 
 impl Wire for LookUpUsers {
     type Request = pb::LookUpUsersRequest;
@@ -18,19 +154,33 @@ impl Wire for LookUpUsers {
     fn parse(request: Self::Request) -> Result<Self, Fault> {
         let mut form = Form::default();
         let customer = form.id("customer_id", &request.customer_id);
-        if request.user_ids.len() > LOOK_UP_MAX {
-            let message = format!("has {} items; {LOOK_UP_MAX} are accepted", request.user_ids.len());
-            form.wrong("user_ids", "TOO_LONG", message);
-        }
-        let mut users = Vec::with_capacity(request.user_ids.len());
-        for (position, id) in request.user_ids.iter().enumerate() {
-            users.extend(form.id(format!("user_ids[{position}]"), id));
-        }
-        form.finish(|| Some(Self { customer: customer?, users }))
+        let users = ids(&mut form, "user_ids", &request.user_ids, LOOK_UP_MAX);
+        form.finish(|| Some(Self { customer: customer?, users: users? }))
     }
 
     fn present(users: Vec<User>) -> Self::Response {
         let versioned = |user: &User| pb::VersionedUser { version: user.version, user: Some(user::fact(user)) };
         pb::LookUpUsersResponse { users: users.iter().map(versioned).collect() }
+    }
+}
+
+fn present(user: &User) -> pb::User {
+    let state = match user.state {
+        State::Active => pb::user::State::Active,
+        State::Deleted => pb::user::State::Deleted,
+    };
+    pb::User {
+        user_id: user.id.to_string(),
+        customer_id: user.organization.to_string(),
+        display_name: user.display_name.clone(),
+        first_name: user.first_name.clone(),
+        last_name: user.last_name.clone(),
+        sign_in_name: user.sign_in_name.clone(),
+        usage_location: user.usage_location.map(|country| country.to_string()).unwrap_or_default(),
+        roles: user.roles.iter().copied().map(role_number).collect(),
+        state: state.into(),
+        must_change_password: user.must_change_password(),
+        create_time: Some(timestamp(user.create_time)),
+        etag: etag(user.version),
     }
 }

@@ -14,10 +14,10 @@ pub(crate) use founding::{Founded, Founding, domain_of, domain_taken, found};
 pub(crate) use telling::{fact, tell};
 pub(crate) use wire::{cloud, name, present};
 
-use base::{Id, Timestamp};
+use base::{Fault, Id, Timestamp};
 
 use crate::country::Country;
-use crate::names::{DisplayName, Domain, DomainPrefix, LocalName};
+use crate::names::{DisplayName, Domain, DomainPrefix, LocalName, SignInName};
 
 /// Domains of one organization at most.
 pub const DOMAINS_MAX: usize = 100;
@@ -139,5 +139,63 @@ impl State {
     /// Reads what [`State::as_str`] wrote.
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Pending, Self::Active, Self::Suspended].into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+impl Organization {
+    /// Whether it can get a user of that name.
+    ///
+    /// # Errors
+    /// `ACCOUNT_SUSPENDED`, `DOMAIN_NOT_OWNED`.
+    pub fn check_addition(&self, name: &SignInName) -> Result<(), Fault> {
+        if self.state == State::Suspended {
+            return Err(Fault::precondition("ACCOUNT_SUSPENDED", "a suspended organization gets no new users"));
+        }
+        if self.domains.iter().any(|domain| domain.as_str() == name.domain()) {
+            return Ok(());
+        }
+        let owned = self.domains.iter().map(Domain::as_str).collect::<Vec<_>>().join(", ");
+        let message = format!("{} is not a domain of this organization; it has {owned}", name.domain());
+        Err(Fault::precondition("DOMAIN_NOT_OWNED", message).with("domain", name.domain()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn organization(state: State) -> Organization {
+        Organization {
+            id: Id::random(),
+            kind: Kind::Partner,
+            name: "Fabrikam".to_owned(),
+            country: Country::parse("DE").unwrap(),
+            cloud: Cloud::Global,
+            state,
+            domains: ["fabrikam.tandem.example", "fabrikam.example"].map(|text| Domain::parse(text).unwrap()).to_vec(),
+            create_time: Timestamp::from_micros(0),
+            version: 1,
+        }
+    }
+
+    #[test]
+    fn a_name_lies_in_a_domain_of_the_organization_and_not_below_or_above_one() {
+        let active = organization(State::Active);
+        let reason = |name: &str| {
+            let name = SignInName::parse(name).unwrap();
+            active.check_addition(&name).map_or_else(|fault| fault.reason().to_owned(), |()| "FINE".to_owned())
+        };
+        assert_eq!(reason("ada@fabrikam.example"), "FINE");
+        assert_eq!(reason("ADA@Fabrikam.Tandem.EXAMPLE"), "FINE");
+        for foreign in ["ada@contoso.example", "ada@mail.fabrikam.example", "ada@tandem.example"] {
+            assert_eq!(reason(foreign), "DOMAIN_NOT_OWNED", "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_suspended_organization_gets_nobody() {
+        let name = SignInName::parse("ada@fabrikam.example").unwrap();
+        let refused = organization(State::Suspended).check_addition(&name).unwrap_err();
+        assert_eq!(refused.reason(), "ACCOUNT_SUSPENDED");
     }
 }

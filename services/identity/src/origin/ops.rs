@@ -8,9 +8,8 @@ use super::{Binding, Made, Origin, store};
 use crate::Identity;
 use crate::names::Domain;
 use crate::organization::{self, Founding, Kind, Organization, Plan, State, domain_of, domain_taken, found};
-use crate::password::temporary_digest;
 use crate::policy::{Permission, Target};
-use crate::user::{self, Credential, Role, User};
+use crate::user::{self, Role, User};
 
 /// What the temporary passwords are sealed under.
 const LABEL: &str = "origin secret";
@@ -51,9 +50,8 @@ impl Operation for PrepareOrganization {
         if !store::insert_pending(&mut cx.tx, self.origin, made, now).await? {
             return Err(Fault::busy("an origin was prepared or canceled twice at the same time"));
         }
-        let password = cx.new_temporary_secret();
+        let (password, credential) = user::new_password(cx);
         let keys = &cx.host().keys;
-        let credential = Credential::temporary(temporary_digest(keys, password.expose()), now);
         let kept = store::Kept {
             binding_digest: self.binding.digest(keys, self.origin).to_vec(),
             sealed: seal::seal(keys, LABEL, &self.binding.parts(&self.origin.uuid()), password.expose().as_bytes()),

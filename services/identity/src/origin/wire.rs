@@ -20,7 +20,7 @@ impl Wire for PrepareOrganization {
     fn parse(request: Self::Request) -> Result<Self, Fault> {
         let mut form = Form::default();
         let origin = form.id("origin_id", &request.origin_id);
-        let plan = plan(&mut form, request.organization.unwrap_or_default());
+        let plan = plan(&mut form, &request.organization.unwrap_or_default());
         let maker = form.id("maker_organization_id", &request.maker_organization_id);
         let binding = binding(&mut form, request.binding.unwrap_or_default());
         form.finish(|| Some(Self { origin: origin?, plan: plan?, maker: maker?, binding: binding? }))
@@ -36,7 +36,7 @@ impl Wire for PrepareOrganization {
     }
 }
 
-fn plan(form: &mut Form, request: pb::NewOrganization) -> Option<Plan> {
+fn plan(form: &mut Form, request: &pb::NewOrganization) -> Option<Plan> {
     let kind = match pb::OrganizationKind::try_from(request.kind) {
         Ok(pb::OrganizationKind::Partner) => Some(Kind::Partner),
         Ok(pb::OrganizationKind::Customer) => Some(Kind::Customer),
@@ -114,7 +114,7 @@ impl Wire for CheckOrganization {
 
     fn parse(request: Self::Request) -> Result<Self, Fault> {
         let mut form = Form::default();
-        let plan = plan(&mut form, request.organization.unwrap_or_default());
+        let plan = plan(&mut form, &request.organization.unwrap_or_default());
         form.finish(|| Some(Self { plan: plan? }))
     }
 

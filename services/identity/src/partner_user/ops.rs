@@ -6,14 +6,13 @@ use base::{Fault, Id, Page, Secret, Seek};
 use service::page_token::{self, Tokens};
 use service::{Cx, Fact, Operation};
 
-use super::{changed_meanwhile, check_addition, check_change, loses_global_admin, store};
+use super::{changed_meanwhile, check_change, loses_global_admin, store};
 use crate::Identity;
 use crate::names::{DisplayName, SignInName};
-use crate::organization::{self, Organization};
-use crate::password::temporary_digest;
+use crate::organization::{self, Kind, Organization};
 use crate::policy::{Permission, Target};
 use crate::session::{self, raise_floor};
-use crate::user::{self, Credential, Role, User};
+use crate::user::{self, Role, User, words};
 
 /// A user and their new temporary password.
 #[derive(Debug)]
@@ -22,9 +21,10 @@ pub struct WithPassword {
     pub(super) password: Secret<String>,
 }
 
-/// Adds a user to the caller's organization.
+/// Adds a user to the caller's organization, or to one that it administers.
 #[derive(Debug)]
 pub struct AddPartnerUser {
+    pub(super) organization: Option<Id<Organization>>,
     pub(super) display_name: DisplayName,
     pub(super) sign_in_name: SignInName,
     pub(super) roles: BTreeSet<Role>,
@@ -37,14 +37,16 @@ impl Operation for AddPartnerUser {
     type Prepared = ();
 
     fn target(&self) -> Target {
-        Target::NewPartnerUser { gets: self.roles.clone() }
+        Target::NewPartnerUser { organization: self.organization, gets: self.roles.clone() }
     }
 
     async fn run(&self, cx: &mut Cx<Identity>, (): &()) -> Result<WithPassword, Fault> {
-        let organization = cx.organization()?;
+        let caller = cx.organization()?;
+        let organization = self.organization.unwrap_or(caller);
         let found = organization::store::get(&mut cx.tx, organization).await?;
-        check_addition(&found.ok_or_else(|| Fault::not_found("organization", organization))?, &self.sign_in_name)?;
-        let (password, credential) = new_password(cx);
+        let found = found.ok_or_else(|| Fault::not_found("organization", organization))?;
+        found.check_addition(&self.sign_in_name)?;
+        let (password, credential) = user::new_password(cx);
         let user = User {
             id: cx.new_id(),
             organization,
@@ -57,7 +59,7 @@ impl Operation for AddPartnerUser {
             state: user::State::Active,
             roles: self.roles.clone(),
             credential,
-            credential_set_by: Some(organization),
+            credential_set_by: Some(caller),
             credential_set_time: cx.now(),
             auth_version: 1,
             version: 1,
@@ -72,22 +74,13 @@ impl Operation for AddPartnerUser {
         cx.record(
             Fact::new("PartnerUserAdded")
                 .about("user", id)
+                .organization(organization.uuid())
                 .change("roles", "", words(&user.roles))
                 .personal(id, "display_name", "", &user.display_name)
                 .personal(id, "sign_in_name", "", &user.sign_in_name),
         );
         Ok(WithPassword { user, password })
     }
-}
-
-fn new_password(cx: &mut Cx<Identity>) -> (Secret<String>, Credential) {
-    let password = cx.new_temporary_secret();
-    let digest = temporary_digest(&cx.host().keys, password.expose());
-    (password, Credential::temporary(digest, cx.now()))
-}
-
-fn words(roles: &BTreeSet<Role>) -> String {
-    roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 /// Shows one user.
@@ -114,6 +107,7 @@ impl Operation for GetPartnerUser {
 /// Lists the users of the caller's organization by name.
 #[derive(Debug)]
 pub struct ListPartnerUsers {
+    pub(super) organization: Option<Id<Organization>>,
     pub(super) role: Option<Role>,
     pub(super) page_size: usize,
     pub(super) page_token: String,
@@ -127,13 +121,13 @@ impl Operation for ListPartnerUsers {
     type Prepared = ();
 
     fn target(&self) -> Target {
-        Target::OwnOrganization
+        Target::PartnerUsers(self.organization)
     }
 
     async fn run(&self, cx: &mut Cx<Identity>, (): &()) -> Result<(Page<User>, Tokens), Fault> {
-        let scope = cx.page_scope(self.role.map_or("", Role::as_str));
+        let organization = self.organization.unwrap_or(cx.organization()?);
+        let scope = cx.page_scope(&format!("{organization}|{}", self.role.map_or("", Role::as_str)));
         let seek = page_token::seek(&cx.host().keys, &scope, &self.page_token, self.start.clone())?;
-        let organization = cx.organization()?;
         let page = store::list(&mut cx.tx, organization, self.role, &seek, self.page_size).await?;
         let tokens = Tokens::of(&cx.host().keys, &scope, &page);
         Ok((page, tokens))
@@ -200,11 +194,13 @@ impl Operation for UpdatePartnerUserRoles {
         }
         let id = user.id.uuid();
         raise_floor(cx, id, user.auth_version + 1).await?;
-        cx.record(Fact::new("PartnerUserRolesUpdated").about("user", id).change(
-            "roles",
-            words(&user.roles),
-            words(&self.roles),
-        ));
+        cx.record(
+            Fact::new("PartnerUserRolesUpdated").about("user", id).organization(user.organization.uuid()).change(
+                "roles",
+                words(&user.roles),
+                words(&self.roles),
+            ),
+        );
         changed(cx, self.id).await
     }
 }
@@ -229,10 +225,10 @@ impl Operation for ResetPartnerUserPassword {
     async fn run(&self, cx: &mut Cx<Identity>, (): &()) -> Result<WithPassword, Fault> {
         let user = to_change(cx, self.id, self.version).await?;
         let caller: Id<Organization> = cx.organization()?;
-        if caller != user.organization {
+        if Kind::parse(&cx.principal()?.organization_kind) == Some(Kind::Platform) {
             check_nobody_else_can(cx, user.organization).await?;
         }
-        let (password, credential) = new_password(cx);
+        let (password, credential) = user::new_password(cx);
         let now = cx.now();
         if !user::store::set_credential(&mut cx.tx, &user, &credential, Some(caller), now).await? {
             return Err(changed_meanwhile());
@@ -291,11 +287,13 @@ impl Operation for RemovePartnerUser {
         session::store::end_all(&mut cx.tx, user.id).await?;
         user::forget_secret(cx, user.id).await?;
         raise_floor(cx, id, i64::MAX).await?;
-        cx.record(Fact::new("PartnerUserRemoved").about("user", id).change("roles", words(&user.roles), "").change(
-            "state",
-            user::State::Active.as_str(),
-            user::State::Deleted.as_str(),
-        ));
+        cx.record(
+            Fact::new("PartnerUserRemoved")
+                .about("user", id)
+                .organization(user.organization.uuid())
+                .change("roles", words(&user.roles), "")
+                .change("state", user::State::Active.as_str(), user::State::Deleted.as_str()),
+        );
         changed(cx, self.id).await
     }
 }

@@ -4,7 +4,7 @@ use base::{Fault, Id, Keyset, Page, Seek};
 use db::Tx;
 
 use crate::organization::Organization;
-use crate::user::{Role, User};
+use crate::user::{self, Role, User};
 
 /// One page of the organization's active users by name, all of them or those who hold the role.
 pub async fn list(
@@ -31,25 +31,6 @@ pub async fn list(
         .all()
         .await?;
     let mut page = Page::cut(rows, limit, seek, |user| Keyset { key: user.sort_key(), id: user.id.uuid() });
-    add_roles(tx, &mut page.rows).await?;
+    user::store::add_roles(tx, &mut page.rows).await?;
     Ok(page)
-}
-
-async fn add_roles(tx: &mut Tx, users: &mut [User]) -> Result<(), Fault> {
-    let ids: Vec<Id<User>> = users.iter().map(|user| user.id).collect();
-    let roles: Vec<(Id<User>, String)> = tx
-        .sql_for(
-            "SELECT user_id, role FROM user_roles
-             WHERE user_id IN (SELECT unhex(value) FROM json_each($1))",
-            "SELECT user_id, role FROM user_roles WHERE user_id = ANY($1)",
-        )
-        .bind(&ids)
-        .all()
-        .await?;
-    for (id, role) in roles {
-        if let Some(user) = users.iter_mut().find(|user| user.id == id) {
-            user.roles.extend(Role::parse(&role));
-        }
-    }
-    Ok(())
 }

@@ -25,7 +25,10 @@ impl Wire for AddPartnerUser {
         let display_name = form.take("display_name", DisplayName::parse(&request.display_name));
         let sign_in_name = form.take("sign_in_name", SignInName::parse(&request.sign_in_name));
         let roles = roles(&mut form, "roles", &request.roles);
-        form.finish(|| Some(Self { display_name: display_name?, sign_in_name: sign_in_name?, roles }))
+        let organization = form.optional_id("organization_id", &request.organization_id);
+        form.finish(|| {
+            Some(Self { organization: organization?, display_name: display_name?, sign_in_name: sign_in_name?, roles })
+        })
     }
 
     fn present(reply: WithPassword) -> Self::Response {
@@ -73,7 +76,16 @@ impl Wire for ListPartnerUsers {
         if role.is_none() && request.role != i32::from(pb::Role::Unspecified) {
             form.wrong("role", "UNKNOWN_VALUE", format!("{} is not a role of partner users", request.role));
         }
-        form.finish(|| Some(Self { role, page_size: page_size?, page_token: request.page_token, start: start? }))
+        let organization = form.optional_id("organization_id", &request.organization_id);
+        form.finish(|| {
+            Some(Self {
+                organization: organization?,
+                role,
+                page_size: page_size?,
+                page_token: request.page_token,
+                start: start?,
+            })
+        })
     }
 
     fn present((page, tokens): Self::Reply) -> Self::Response {

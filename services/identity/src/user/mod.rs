@@ -5,7 +5,7 @@ mod secret;
 pub mod store;
 mod telling;
 
-pub(crate) use secret::forget_secret;
+pub(crate) use secret::{forget_secret, new_password};
 pub(crate) use telling::{fact, tell};
 
 use std::collections::BTreeSet;
@@ -97,6 +97,11 @@ impl Role {
     }
 }
 
+/// Roles as the journal writes them.
+pub fn words(roles: &BTreeSet<Role>) -> String {
+    roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(" ")
+}
+
 /// Whether a user takes part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -140,7 +145,7 @@ pub struct User {
     pub first_name: String,
     /// Last name; may be empty.
     pub last_name: String,
-    /// Where a customer's user uses licenses.
+    /// Where a customer's user uses licenses (C8).
     pub usage_location: Option<Country>,
     /// Whether they take part.
     pub state: State,

@@ -132,6 +132,26 @@ async fn with_roles(tx: &mut Tx, user: Option<User>) -> Result<Option<User>, Fau
     Ok(Some(user))
 }
 
+/// Adds the roles of users that were read without.
+pub async fn add_roles(tx: &mut Tx, users: &mut [User]) -> Result<(), Fault> {
+    let ids: Vec<Id<User>> = users.iter().map(|user| user.id).collect();
+    let roles: Vec<(Id<User>, String)> = tx
+        .sql_for(
+            "SELECT user_id, role FROM user_roles
+             WHERE user_id IN (SELECT unhex(value) FROM json_each($1))",
+            "SELECT user_id, role FROM user_roles WHERE user_id = ANY($1)",
+        )
+        .bind(&ids)
+        .all()
+        .await?;
+    for (id, role) in roles {
+        if let Some(user) = users.iter_mut().find(|user| user.id == id) {
+            user.roles.extend(Role::parse(&role));
+        }
+    }
+    Ok(())
+}
+
 /// Writes a new user. False when the sign-in name is taken.
 pub async fn insert(tx: &mut Tx, user: &User) -> Result<bool, Fault> {
     let (hash, digest, expire_time) = columns(&user.credential);

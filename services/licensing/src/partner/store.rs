@@ -1,9 +1,23 @@
 //! Partners and partnerships in SQL.
 
-use base::Fault;
-use db::Tx;
+use base::{Fault, Id};
+use db::{Record, Row, Tx};
 
-use super::{Partnership, Standing};
+use super::{PartnerKind, Partnership, Standing};
+use crate::organization::Organization;
+
+impl Record for Standing {
+    fn read(row: &Row) -> Result<Self, Fault> {
+        let kind = PartnerKind::parse(&row.get::<String>("kind")?);
+        Ok(Self {
+            partner: row.get("partner_id")?,
+            kind: kind.ok_or_else(|| Fault::internal("a partner's row holds an unknown kind"))?,
+            suspended: row.get::<String>("state")? == "SUSPENDED",
+            mpn_id: row.get("mpn_id")?,
+            version: row.get("version")?,
+        })
+    }
+}
 
 /// Takes a fact over, unless a newer one is here.
 pub async fn put_standing(tx: &mut Tx, told: &Standing) -> Result<(), Fault> {
@@ -39,4 +53,40 @@ pub async fn put_partnership(tx: &mut Tx, told: &Partnership) -> Result<(), Faul
     .execute()
     .await
     .map(drop)
+}
+
+/// What a partner is, held as it is.
+pub async fn standing(tx: &mut Tx, partner: Id<Organization>) -> Result<Option<Standing>, Fault> {
+    tx.sql("SELECT partner_id, kind, state, mpn_id, version FROM partners WHERE partner_id = $1")
+        .bind(partner)
+        .for_share()
+        .optional()
+        .await
+}
+
+/// The partner with this id in the vendor's network, and whether the provider works with it; both held as they are.
+pub async fn reseller(
+    tx: &mut Tx,
+    provider: Id<Organization>,
+    mpn_id: &str,
+) -> Result<Option<(Standing, bool)>, Fault> {
+    let found: Option<Standing> = tx
+        .sql(
+            "SELECT partner_id, kind, state, mpn_id, version FROM partners
+             WHERE mpn_id = $1
+             ORDER BY partner_id",
+        )
+        .bind(mpn_id)
+        .for_share()
+        .optional()
+        .await?;
+    let Some(standing) = found else { return Ok(None) };
+    let active: Option<bool> = tx
+        .sql("SELECT active FROM partnerships WHERE provider_id = $1 AND reseller_id = $2")
+        .bind(provider)
+        .bind(standing.partner)
+        .for_share()
+        .optional()
+        .await?;
+    Ok(Some((standing, active.unwrap_or(false))))
 }

@@ -9,8 +9,11 @@ pub mod edition;
 mod edition_row;
 #[cfg(test)]
 mod edition_tests;
+pub mod ops;
 #[cfg(test)]
 mod published_tests;
+pub mod store;
+pub(crate) mod wire;
 
 use std::collections::BTreeMap;
 

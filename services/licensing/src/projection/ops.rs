@@ -6,7 +6,8 @@ use service::{Cx, Operation, Preparation, Work, floor};
 
 use super::{Told, Unresolved};
 use crate::policy::{Permission, Target};
-use crate::{Licensing, access, clients, organization, partner, user};
+use crate::user::State;
+use crate::{Licensing, access, clients, entitlement, organization, partner, user};
 
 /// Takes over facts of identity.
 #[derive(Debug)]
@@ -65,7 +66,13 @@ async fn take_over(cx: &mut Cx<Licensing>, told: &[Told]) -> Result<(), Fault> {
         match told {
             Told::Floor { principal, auth_version } => floor::raise(tx, *principal, *auth_version).await?,
             Told::Organization(organization) => organization::store::put(tx, organization).await?,
-            Told::User(user) => user::store::put(tx, user).await?,
+            Told::User(user) => {
+                // Whoever gives licenses holds the pool, then looks at the users: a deletion comes before or after it.
+                if user.state == State::Deleted {
+                    entitlement::store::lock_all(tx, user.customer).await?;
+                }
+                user::store::put(tx, user).await?;
+            }
             Told::Access { access, decision } => {
                 access::store::put(tx, access).await?;
                 if let Some(decision) = decision {

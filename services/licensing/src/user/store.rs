@@ -1,9 +1,26 @@
 //! Customer users in SQL.
 
-use base::Fault;
-use db::Tx;
+use base::{Fault, Id};
+use db::{Record, Row, Tx};
 
-use super::User;
+use super::{State, User};
+use crate::organization::Organization;
+
+impl Record for User {
+    fn read(row: &Row) -> Result<Self, Fault> {
+        let state = State::parse(&row.get::<String>("state")?);
+        Ok(Self {
+            id: row.get("user_id")?,
+            customer: row.get("customer_id")?,
+            display_name: row.get("display_name")?,
+            sign_in_name: row.get("sign_in_name")?,
+            sort_key: row.get("sort_key")?,
+            usage_location: row.get("usage_location")?,
+            state: state.ok_or_else(|| Fault::internal("a user's row holds an unknown state"))?,
+            version: row.get("version")?,
+        })
+    }
+}
 
 /// Takes a fact over, unless a newer one is here.
 pub async fn put(tx: &mut Tx, told: &User) -> Result<(), Fault> {
@@ -27,4 +44,50 @@ pub async fn put(tx: &mut Tx, told: &User) -> Result<(), Fault> {
     .execute()
     .await
     .map(drop)
+}
+
+/// Those of these ids of whom nobody has told yet.
+pub async fn unknown(tx: &mut Tx, ids: &[Id<User>]) -> Result<Vec<Id<User>>, Fault> {
+    tx.sql_for(
+        "SELECT DISTINCT unhex(value) AS user_id FROM json_each($1)
+         WHERE NOT EXISTS (SELECT 1 FROM users WHERE users.user_id = unhex(value))",
+        "SELECT DISTINCT asked.user_id FROM unnest($1::uuid[]) AS asked (user_id)
+         WHERE NOT EXISTS (SELECT 1 FROM users WHERE users.user_id = asked.user_id)",
+    )
+    .bind(ids)
+    .all()
+    .await
+}
+
+/// Those of these users whom the customer has: state and usage location of each.
+pub async fn members(
+    tx: &mut Tx,
+    customer: Id<Organization>,
+    ids: &[Id<User>],
+) -> Result<Vec<(Id<User>, String, String)>, Fault> {
+    tx.sql_for(
+        "SELECT user_id, state, usage_location FROM users
+         WHERE customer_id = $1 AND user_id IN (SELECT unhex(value) FROM json_each($2))",
+        "SELECT user_id, state, usage_location FROM users WHERE customer_id = $1 AND user_id = ANY($2)",
+    )
+    .bind(customer)
+    .bind(ids)
+    .all()
+    .await
+}
+
+/// Those of these users whom the customer has, in full.
+pub async fn people(tx: &mut Tx, customer: Id<Organization>, ids: &[Id<User>]) -> Result<Vec<User>, Fault> {
+    tx.sql_for(
+        "SELECT user_id, customer_id, display_name, sign_in_name, sort_key, usage_location, state, version
+         FROM users
+         WHERE customer_id = $1 AND user_id IN (SELECT unhex(value) FROM json_each($2))",
+        "SELECT user_id, customer_id, display_name, sign_in_name, sort_key, usage_location, state, version
+         FROM users
+         WHERE customer_id = $1 AND user_id = ANY($2)",
+    )
+    .bind(customer)
+    .bind(ids)
+    .all()
+    .await
 }

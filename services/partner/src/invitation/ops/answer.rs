@@ -54,7 +54,7 @@ impl Operation for PreviewInvitation {
     }
 
     fn named_target(&self, _: &Caller) -> Option<String> {
-        Some("invitation link".to_owned())
+        Some(link::name(self.token.expose()))
     }
 
     async fn run(&self, cx: &mut Cx<Partner>, (): &()) -> Result<Previewed, Fault> {

@@ -47,7 +47,7 @@ impl Operation for PreviewPartnership {
     }
 
     fn named_target(&self, _: &Caller) -> Option<String> {
-        Some("partnership link".to_owned())
+        Some(link::name(self.token.expose()))
     }
 
     async fn run(&self, cx: &mut Cx<Partner>, (): &()) -> Result<Previewed, Fault> {

@@ -1,0 +1,65 @@
+//! Entitlements on the wire.
+
+use base::{Fault, Seek};
+use proto::licensing::v1 as pb;
+use service::{Form, Wire};
+
+use super::ops::{ListEntitlements, Listed};
+use super::{Entitlement, Source};
+use crate::product::wire::present_plans;
+
+impl Wire for ListEntitlements {
+    type Request = pb::ListEntitlementsRequest;
+    type Response = pb::ListEntitlementsResponse;
+    type Reply = Listed;
+
+    fn parse(request: Self::Request) -> Result<Self, Fault> {
+        let mut form = Form::default();
+        let customer = form.id("customer_id", &request.customer_id);
+        let page_size = form.page_size(request.page_size);
+        let start = match pb::list_entitlements_request::Seek::try_from(request.seek) {
+            Ok(pb::list_entitlements_request::Seek::Last) => Some(Seek::Last),
+            Ok(_) => Some(Seek::First),
+            Err(_) => {
+                form.wrong("seek", "UNKNOWN_VALUE", "is not a seek");
+                None
+            }
+        };
+        form.finish(|| {
+            Some(Self { customer: customer?, page_size: page_size?, page_token: request.page_token, start: start? })
+        })
+    }
+
+    fn present(listed: Listed) -> Self::Response {
+        let detail = |entitlement: &Entitlement| pb::EntitlementDetail {
+            entitlement: Some(present(entitlement)),
+            service_plans: listed.plans.get(&entitlement.pool.product).map(present_plans).unwrap_or_default(),
+        };
+        pb::ListEntitlementsResponse {
+            entitlements: listed.page.rows.iter().map(detail).collect(),
+            orderable_by_partner_ids: listed.orderers.iter().map(ToString::to_string).collect(),
+            next_page_token: listed.tokens.next,
+            previous_page_token: listed.tokens.previous,
+        }
+    }
+}
+
+/// An entitlement as its readers see it.
+pub(crate) fn present(entitlement: &Entitlement) -> pb::Entitlement {
+    let source = |source: &Source| pb::SeatSource {
+        subscription_id: source.subscription.to_string(),
+        offer_id: source.offer.to_string(),
+        partner_id: source.partner.to_string(),
+    };
+    pb::Entitlement {
+        product_id: entitlement.pool.product.to_string(),
+        product_name: entitlement.name.clone(),
+        part_number: entitlement.part_number.clone(),
+        capability: pb::entitlement::Capability::Enabled.into(),
+        total: entitlement.pool.total,
+        consumed: entitlement.pool.consumed,
+        available: entitlement.pool.available(),
+        buy_more: entitlement.pool.available() == 0,
+        sources: entitlement.sources.iter().map(source).collect(),
+    }
+}

@@ -1,0 +1,146 @@
+//! What can be asked of offers.
+
+use std::collections::BTreeSet;
+
+use base::{Fault, Id, Page, Seek};
+use service::page_token::{self, Tokens};
+use service::{Cx, Fact, Operation};
+
+use super::store::Filter;
+use super::{Offer, store};
+use crate::Licensing;
+use crate::policy::{Permission, Target};
+use crate::product::{self, Product};
+
+/// Makes an offer, or changes one.
+#[derive(Debug)]
+pub struct UpsertOffer {
+    pub(super) id: Id<Offer>,
+    pub(super) product: Id<Product>,
+    pub(super) name: String,
+    pub(super) countries: BTreeSet<String>,
+    pub(super) minimum_quantity: i64,
+    pub(super) maximum_quantity: i64,
+    pub(super) available: bool,
+    pub(super) version: Option<i64>,
+}
+
+impl Operation for UpsertOffer {
+    type Service = Licensing;
+    const METHOD: &'static str = "/tandem.licensing.v1.CatalogService/UpsertOffer";
+    const PERMISSION: Permission = Permission::ManageCatalog;
+    type Prepared = ();
+
+    fn target(&self) -> Target {
+        Target::Nothing
+    }
+
+    async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<Offer, Fault> {
+        if product::store::get(&mut cx.tx, self.product).await?.is_none() {
+            return Err(Fault::not_found("product", self.product));
+        }
+        let now = cx.now();
+        let wanted = Offer {
+            id: self.id,
+            product: self.product,
+            name: self.name.clone(),
+            countries: self.countries.clone(),
+            minimum_quantity: self.minimum_quantity,
+            maximum_quantity: self.maximum_quantity,
+            available: self.available,
+            create_time: now,
+            update_time: now,
+            version: 1,
+        };
+        if self.version.is_none() && store::insert(&mut cx.tx, &wanted).await? {
+            cx.record(told("OfferMade", None, &wanted));
+            return Ok(wanted);
+        }
+        let Some(present) = store::lock(&mut cx.tx, self.id).await? else { return Err(changed_meanwhile()) };
+        if self.version.is_some_and(|version| version != present.version) {
+            return Err(changed_meanwhile());
+        }
+        if present.product != self.product {
+            let message = format!("the offer sells the product {}; make another offer", present.product);
+            return Err(Fault::precondition("OFFER_PRODUCT_FIXED", message).with("product_id", present.product));
+        }
+        if wanted.says_the_same_as(&present) {
+            return Ok(present);
+        }
+        store::update(&mut cx.tx, &wanted, now).await?;
+        cx.record(told("OfferUpdated", Some(&present), &wanted));
+        Ok(Offer { create_time: present.create_time, version: present.version + 1, ..wanted })
+    }
+}
+
+fn changed_meanwhile() -> Fault {
+    Fault::aborted("ETAG_MISMATCH", "the offer is not as it was when it was read; read it again")
+}
+
+fn told(action: &'static str, before: Option<&Offer>, after: &Offer) -> Fact {
+    let countries = |offer: &Offer| offer.countries.iter().cloned().collect::<Vec<_>>().join(" ");
+    let fields: [(&str, fn(&Offer) -> String); 5] = [
+        ("name", |offer| offer.name.clone()),
+        ("product_id", |offer| offer.product.to_string()),
+        ("minimum_quantity", |offer| offer.minimum_quantity.to_string()),
+        ("maximum_quantity", |offer| offer.maximum_quantity.to_string()),
+        ("available", |offer| offer.available.to_string()),
+    ];
+    let fact = Fact::new(action).about("offer", after.id.uuid());
+    let (old, new) = (before.map(countries).unwrap_or_default(), countries(after));
+    let fact = if old == new { fact } else { fact.change("countries", old, new) };
+    fields.into_iter().fold(fact, |fact, (field, value)| {
+        let (old, new) = (before.map(value).unwrap_or_default(), value(after));
+        if old == new { fact } else { fact.change(field, old, new) }
+    })
+}
+
+/// Lists the offers by name.
+#[derive(Debug)]
+pub struct ListOffers {
+    pub(super) filter: Filter,
+    pub(super) page_size: usize,
+    pub(super) page_token: String,
+    pub(super) start: Seek,
+}
+
+impl Operation for ListOffers {
+    type Service = Licensing;
+    const METHOD: &'static str = "/tandem.licensing.v1.CatalogService/ListOffers";
+    const PERMISSION: Permission = Permission::ReadCatalog;
+    type Prepared = ();
+
+    fn target(&self) -> Target {
+        Target::Nothing
+    }
+
+    async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<(Page<Offer>, Tokens), Fault> {
+        let Filter { name_prefix, product, country, available_only } = &self.filter;
+        let scope = cx.page_scope(&format!("{product:?}|{country:?}|{available_only}|{name_prefix}"));
+        let seek = page_token::seek(&cx.host().keys, &scope, &self.page_token, self.start.clone())?;
+        let page = store::list(&mut cx.tx, &self.filter, &seek, self.page_size).await?;
+        let tokens = Tokens::of(&cx.host().keys, &scope, &page);
+        Ok((page, tokens))
+    }
+}
+
+/// Shows one offer.
+#[derive(Debug)]
+pub struct GetOffer {
+    pub(super) id: Id<Offer>,
+}
+
+impl Operation for GetOffer {
+    type Service = Licensing;
+    const METHOD: &'static str = "/tandem.licensing.v1.CatalogService/GetOffer";
+    const PERMISSION: Permission = Permission::ReadCatalog;
+    type Prepared = ();
+
+    fn target(&self) -> Target {
+        Target::Nothing
+    }
+
+    async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<Offer, Fault> {
+        store::get(&mut cx.tx, self.id).await?.ok_or_else(|| Fault::not_found("offer", self.id))
+    }
+}

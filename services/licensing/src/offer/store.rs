@@ -1,0 +1,181 @@
+//! Offers in SQL.
+
+use std::collections::BTreeSet;
+
+use base::{Fault, Id, Keyset, Page, Seek, Timestamp};
+use db::{Record, Row, Tx};
+
+use super::Offer;
+use crate::names::{prefix_end, sort_key};
+use crate::product::Product;
+
+impl Record for Offer {
+    /// Without its countries.
+    fn read(row: &Row) -> Result<Self, Fault> {
+        Ok(Self {
+            id: row.get("offer_id")?,
+            product: row.get("product_id")?,
+            name: row.get("name")?,
+            countries: BTreeSet::new(),
+            minimum_quantity: row.get("minimum_quantity")?,
+            maximum_quantity: row.get("maximum_quantity")?,
+            available: row.get("available")?,
+            create_time: row.get("create_time")?,
+            update_time: row.get("update_time")?,
+            version: row.get("version")?,
+        })
+    }
+}
+
+/// The offer, held as it is.
+pub async fn get(tx: &mut Tx, id: Id<Offer>) -> Result<Option<Offer>, Fault> {
+    let found: Option<Offer> = tx
+        .sql(
+            "SELECT offer_id, product_id, name, minimum_quantity, maximum_quantity, available, create_time, update_time,
+                 version
+             FROM offers
+             WHERE offer_id = $1",
+        )
+        .bind(id)
+        .for_share()
+        .optional()
+        .await?;
+    with_countries(tx, found).await
+}
+
+/// The offer, held for a change.
+pub async fn lock(tx: &mut Tx, id: Id<Offer>) -> Result<Option<Offer>, Fault> {
+    let found: Option<Offer> = tx
+        .sql(
+            "SELECT offer_id, product_id, name, minimum_quantity, maximum_quantity, available, create_time, update_time,
+                 version
+             FROM offers
+             WHERE offer_id = $1",
+        )
+        .bind(id)
+        .for_update()
+        .optional()
+        .await?;
+    with_countries(tx, found).await
+}
+
+async fn with_countries(tx: &mut Tx, found: Option<Offer>) -> Result<Option<Offer>, Fault> {
+    let mut offers: Vec<Offer> = found.into_iter().collect();
+    add_countries(tx, &mut offers).await?;
+    Ok(offers.pop())
+}
+
+async fn add_countries(tx: &mut Tx, offers: &mut [Offer]) -> Result<(), Fault> {
+    let ids: Vec<Id<Offer>> = offers.iter().map(|offer| offer.id).collect();
+    let countries: Vec<(Id<Offer>, String)> = tx
+        .sql_for(
+            "SELECT offer_id, country FROM offer_countries WHERE offer_id IN (SELECT unhex(value) FROM json_each($1))",
+            "SELECT offer_id, country FROM offer_countries WHERE offer_id = ANY($1)",
+        )
+        .bind(&ids)
+        .all()
+        .await?;
+    for (id, country) in countries {
+        if let Some(offer) = offers.iter_mut().find(|offer| offer.id == id) {
+            offer.countries.insert(country);
+        }
+    }
+    Ok(())
+}
+
+/// Which offers a list holds.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    /// Only those whose key begins with this one.
+    pub name_prefix: String,
+    /// Only of this product.
+    pub product: Option<Id<Product>>,
+    /// Only those that are sold in this country.
+    pub country: Option<String>,
+    /// Only those that can be ordered now.
+    pub available_only: bool,
+}
+
+/// One page of the offers by name.
+pub async fn list(tx: &mut Tx, filter: &Filter, seek: &Seek, limit: usize) -> Result<Page<Offer>, Fault> {
+    let rows: Vec<Offer> = tx
+        .sql(
+            "SELECT offer_id, product_id, name, minimum_quantity, maximum_quantity, available, create_time, update_time,
+                 version
+             FROM offers
+             WHERE name_key >= $1",
+        )
+        .bind(&filter.name_prefix)
+        .when(prefix_end(&filter.name_prefix), "AND name_key < $?")
+        .when(filter.product, "AND product_id = $?")
+        .when(
+            filter.country.clone(),
+            "AND (NOT EXISTS (SELECT 1 FROM offer_countries c WHERE c.offer_id = offers.offer_id)
+              OR EXISTS (SELECT 1 FROM offer_countries c WHERE c.offer_id = offers.offer_id AND c.country = $?))",
+        )
+        .when_set(filter.available_only, "AND available")
+        .page(seek, limit, "name_key", "offer_id")
+        .all()
+        .await?;
+    let mut page = Page::cut(rows, limit, seek, |offer| Keyset { key: sort_key(&offer.name), id: offer.id.uuid() });
+    add_countries(tx, &mut page.rows).await?;
+    Ok(page)
+}
+
+/// Writes a new offer. False when there is one by that id.
+pub async fn insert(tx: &mut Tx, offer: &Offer) -> Result<bool, Fault> {
+    let inserted = tx
+        .sql(
+            "INSERT INTO offers (offer_id, product_id, name, name_key, minimum_quantity, maximum_quantity, available,
+                 version, create_time, update_time)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(offer.id)
+        .bind(offer.product)
+        .bind(&offer.name)
+        .bind(sort_key(&offer.name))
+        .bind(offer.minimum_quantity)
+        .bind(offer.maximum_quantity)
+        .bind(offer.available)
+        .bind(offer.version)
+        .bind(offer.create_time)
+        .bind(offer.update_time)
+        .execute()
+        .await?;
+    if inserted == 1 {
+        set_countries(tx, offer).await?;
+    }
+    Ok(inserted == 1)
+}
+
+/// Writes what a locked offer has become.
+pub async fn update(tx: &mut Tx, offer: &Offer, now: Timestamp) -> Result<(), Fault> {
+    tx.sql(
+        "UPDATE offers SET name = $2, name_key = $3, minimum_quantity = $4, maximum_quantity = $5, available = $6,
+             version = version + 1, update_time = $7
+         WHERE offer_id = $1",
+    )
+    .bind(offer.id)
+    .bind(&offer.name)
+    .bind(sort_key(&offer.name))
+    .bind(offer.minimum_quantity)
+    .bind(offer.maximum_quantity)
+    .bind(offer.available)
+    .bind(now)
+    .execute()
+    .await?;
+    tx.sql("DELETE FROM offer_countries WHERE offer_id = $1").bind(offer.id).execute().await?;
+    set_countries(tx, offer).await
+}
+
+async fn set_countries(tx: &mut Tx, offer: &Offer) -> Result<(), Fault> {
+    for country in &offer.countries {
+        tx.sql("INSERT INTO offer_countries (offer_id, country) VALUES ($1, $2)")
+            .bind(offer.id)
+            .bind(country)
+            .execute()
+            .await?;
+    }
+    Ok(())
+}

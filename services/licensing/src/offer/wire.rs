@@ -1,0 +1,143 @@
+//! Offers on the wire.
+
+use std::collections::BTreeSet;
+
+use base::{Fault, Page, Seek};
+use proto::licensing::v1 as pb;
+use service::form::{etag, timestamp};
+use service::page_token::Tokens;
+use service::{Form, Wire};
+
+use super::ops::{GetOffer, ListOffers, UpsertOffer};
+use super::store::Filter;
+use super::{COUNTRIES_MAX, Offer, QUANTITY_MAX, parse_country};
+use crate::names::sort_key;
+use crate::product::wire::NAME_MAX;
+
+impl Wire for UpsertOffer {
+    type Request = pb::UpsertOfferRequest;
+    type Response = pb::UpsertOfferResponse;
+    type Reply = Offer;
+
+    fn parse(request: Self::Request) -> Result<Self, Fault> {
+        let mut form = Form::default();
+        let id = form.id("offer_id", &request.offer_id);
+        let product = form.id("product_id", &request.product_id);
+        let name = form.text("name", &request.name, 1..=NAME_MAX);
+        let countries = countries(&mut form, &request.countries);
+        let (minimum, maximum) = (i64::from(request.minimum_quantity), i64::from(request.maximum_quantity));
+        if minimum < 1 {
+            form.wrong("minimum_quantity", "OUT_OF_RANGE", "an order line has at least one seat");
+        }
+        if maximum < minimum || maximum > QUANTITY_MAX {
+            let message = format!("lies between minimum_quantity and quantity_max, {QUANTITY_MAX}");
+            form.wrong("maximum_quantity", "OUT_OF_RANGE", message);
+        }
+        let version = form.etag(&request.etag);
+        form.finish(|| {
+            Some(Self {
+                id: id?,
+                product: product?,
+                name: name?,
+                countries,
+                minimum_quantity: minimum,
+                maximum_quantity: maximum,
+                available: request.available,
+                version,
+            })
+        })
+    }
+
+    fn present(offer: Offer) -> Self::Response {
+        pb::UpsertOfferResponse { offer: Some(present(&offer)) }
+    }
+}
+
+fn countries(form: &mut Form, codes: &[String]) -> BTreeSet<String> {
+    if codes.len() > COUNTRIES_MAX {
+        let message = format!("has {} codes; offer_countries_max is {COUNTRIES_MAX}", codes.len());
+        form.wrong("countries", "TOO_LONG", message);
+        return BTreeSet::new();
+    }
+    let read = |(at, code): (usize, &String)| form.take(format!("countries[{at}]"), parse_country(code));
+    codes.iter().enumerate().filter_map(read).collect()
+}
+
+impl Wire for ListOffers {
+    type Request = pb::ListOffersRequest;
+    type Response = pb::ListOffersResponse;
+    type Reply = (Page<Offer>, Tokens);
+
+    fn parse(request: Self::Request) -> Result<Self, Fault> {
+        let mut form = Form::default();
+        let page_size = form.page_size(request.page_size);
+        let start = match pb::list_offers_request::Seek::try_from(request.seek) {
+            Ok(pb::list_offers_request::Seek::Last) => Some(Seek::Last),
+            Ok(_) => Some(Seek::First),
+            Err(_) => {
+                form.wrong("seek", "UNKNOWN_VALUE", "is not a seek");
+                None
+            }
+        };
+        let name_prefix = form.text("name_prefix", &request.name_prefix, 0..=NAME_MAX).map(|name| sort_key(&name));
+        let product = form.optional_id("product_id", &request.product_id);
+        let country = match request.country.as_str() {
+            "" => Some(None),
+            code => form.take("country", parse_country(code)).map(Some),
+        };
+        form.finish(|| {
+            Some(Self {
+                filter: Filter {
+                    name_prefix: name_prefix?,
+                    product: product?,
+                    country: country?,
+                    available_only: request.available_only,
+                },
+                page_size: page_size?,
+                page_token: request.page_token,
+                start: start?,
+            })
+        })
+    }
+
+    fn present((page, tokens): Self::Reply) -> Self::Response {
+        pb::ListOffersResponse {
+            offers: page.rows.iter().map(present).collect(),
+            next_page_token: tokens.next,
+            previous_page_token: tokens.previous,
+        }
+    }
+}
+
+impl Wire for GetOffer {
+    type Request = pb::GetOfferRequest;
+    type Response = pb::GetOfferResponse;
+    type Reply = Offer;
+
+    fn parse(request: Self::Request) -> Result<Self, Fault> {
+        let mut form = Form::default();
+        let id = form.id("offer_id", &request.offer_id);
+        form.finish(|| Some(Self { id: id? }))
+    }
+
+    fn present(offer: Offer) -> Self::Response {
+        pb::GetOfferResponse { offer: Some(present(&offer)) }
+    }
+}
+
+fn present(offer: &Offer) -> pb::Offer {
+    // Bounds are checked where they are set: 1 to QUANTITY_MAX.
+    let quantity = |quantity| i32::try_from(quantity).unwrap_or(i32::MAX);
+    pb::Offer {
+        offer_id: offer.id.to_string(),
+        product_id: offer.product.to_string(),
+        name: offer.name.clone(),
+        countries: offer.countries.iter().cloned().collect(),
+        minimum_quantity: quantity(offer.minimum_quantity),
+        maximum_quantity: quantity(offer.maximum_quantity),
+        available: offer.available,
+        create_time: Some(timestamp(offer.create_time)),
+        update_time: Some(timestamp(offer.update_time)),
+        etag: etag(offer.version),
+    }
+}

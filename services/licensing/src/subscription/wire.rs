@@ -1,0 +1,136 @@
+//! Orders and subscriptions on the wire.
+
+use base::{Fault, Page, Seek};
+use proto::licensing::v1 as pb;
+use service::form::{etag, timestamp};
+use service::page_token::Tokens;
+use service::{Form, Wire};
+
+use super::ops::{GetSubscription, ListSubscriptions, PlaceOrder, Placed};
+use super::{LINES_MAX, Line, Subscription};
+
+/// Characters of a friendly name at most.
+const FRIENDLY_NAME_MAX: usize = 100;
+/// Characters of an MPN id at most.
+const MPN_ID_MAX: usize = 50;
+
+impl Wire for PlaceOrder {
+    type Request = pb::PlaceOrderRequest;
+    type Response = pb::PlaceOrderResponse;
+    type Reply = Placed;
+
+    fn parse(request: Self::Request) -> Result<Self, Fault> {
+        let mut form = Form::default();
+        let customer = form.id("customer_id", &request.customer_id);
+        let mpn_id = form.text("reseller_mpn_id", &request.reseller_mpn_id, 0..=MPN_ID_MAX);
+        let lines = lines(&mut form, &request.lines);
+        form.finish(|| {
+            Some(Self { customer: customer?, lines, reseller_mpn_id: mpn_id.filter(|mpn_id| !mpn_id.is_empty()) })
+        })
+    }
+
+    fn present(placed: Placed) -> Self::Response {
+        pb::PlaceOrderResponse {
+            order_id: placed.order.to_string(),
+            subscriptions: placed.subscriptions.iter().map(present).collect(),
+        }
+    }
+}
+
+fn lines(form: &mut Form, lines: &[pb::OrderLine]) -> Vec<Line> {
+    if lines.is_empty() {
+        form.wrong("lines", "REQUIRED", "an order has at least one line");
+    }
+    if lines.len() > LINES_MAX {
+        form.wrong("lines", "TOO_LONG", format!("has {} lines; order_lines_max is {LINES_MAX}", lines.len()));
+        return Vec::new();
+    }
+    let mut parsed = Vec::with_capacity(lines.len());
+    for (at, line) in lines.iter().enumerate() {
+        let offer = form.id(format!("lines[{at}].offer_id"), &line.offer_id);
+        let name = form.text(format!("lines[{at}].friendly_name"), &line.friendly_name, 0..=FRIENDLY_NAME_MAX);
+        if line.quantity < 1 {
+            form.wrong(format!("lines[{at}].quantity"), "OUT_OF_RANGE", "a line orders at least one seat");
+        }
+        if let (Some(offer), Some(name)) = (offer, name) {
+            let friendly_name = Some(name).filter(|name| !name.is_empty());
+            parsed.push(Line { offer, quantity: line.quantity.into(), friendly_name });
+        }
+    }
+    parsed
+}
+
+impl Wire for GetSubscription {
+    type Request = pb::GetSubscriptionRequest;
+    type Response = pb::GetSubscriptionResponse;
+    type Reply = Subscription;
+
+    fn parse(request: Self::Request) -> Result<Self, Fault> {
+        let mut form = Form::default();
+        let id = form.id("subscription_id", &request.subscription_id);
+        form.finish(|| Some(Self { id: id? }))
+    }
+
+    fn present(subscription: Subscription) -> Self::Response {
+        pb::GetSubscriptionResponse { subscription: Some(present(&subscription)) }
+    }
+}
+
+impl Wire for ListSubscriptions {
+    type Request = pb::ListSubscriptionsRequest;
+    type Response = pb::ListSubscriptionsResponse;
+    type Reply = (Page<Subscription>, Tokens);
+
+    fn parse(request: Self::Request) -> Result<Self, Fault> {
+        let mut form = Form::default();
+        let customer = form.id("customer_id", &request.customer_id);
+        let product = form.optional_id("product_id", &request.product_id);
+        let page_size = form.page_size(request.page_size);
+        let start = match pb::list_subscriptions_request::Seek::try_from(request.seek) {
+            Ok(pb::list_subscriptions_request::Seek::Last) => Some(Seek::Last),
+            Ok(_) => Some(Seek::First),
+            Err(_) => {
+                form.wrong("seek", "UNKNOWN_VALUE", "is not a seek");
+                None
+            }
+        };
+        form.finish(|| {
+            Some(Self {
+                customer: customer?,
+                product: product?,
+                page_size: page_size?,
+                page_token: request.page_token,
+                start: start?,
+            })
+        })
+    }
+
+    fn present((page, tokens): Self::Reply) -> Self::Response {
+        pb::ListSubscriptionsResponse {
+            subscriptions: page.rows.iter().map(present).collect(),
+            next_page_token: tokens.next,
+            previous_page_token: tokens.previous,
+        }
+    }
+}
+
+fn present(subscription: &Subscription) -> pb::Subscription {
+    let reseller = subscription.reseller.as_ref();
+    pb::Subscription {
+        subscription_id: subscription.id.to_string(),
+        order_id: subscription.order.to_string(),
+        customer_id: subscription.customer.to_string(),
+        product_id: subscription.product.to_string(),
+        offer_id: subscription.offer.to_string(),
+        friendly_name: subscription.friendly_name.clone(),
+        // No order line has more seats than an offer may have at most.
+        quantity: i32::try_from(subscription.quantity).unwrap_or(i32::MAX),
+        state: pb::subscription::State::Active.into(),
+        partner_id: subscription.partner.to_string(),
+        reseller_id: reseller.map(|reseller| reseller.id.to_string()).unwrap_or_default(),
+        reseller_mpn_id: reseller.map(|reseller| reseller.mpn_id.clone()).unwrap_or_default(),
+        create_time: Some(timestamp(subscription.create_time)),
+        update_time: Some(timestamp(subscription.update_time)),
+        etag: etag(subscription.version),
+    }
+}

@@ -1,0 +1,72 @@
+//! The real services as processes in two replicas, killed while a customer accepts (R-05, R-06, AS-114).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proto::partner::v1 as pb;
+use proto::partner::v1::PartnerKind;
+use proto::partner::v1::invitation_service_client::InvitationServiceClient;
+use tests::fleet::{Fleet, SERVICES};
+use tests::world::{Refused, World, authorized, soon};
+use tonic::transport::Endpoint;
+
+/// Kills of each replica of each service.
+const KILLS_EACH: u64 = 6;
+
+/// Accepts with the same request until it is effective, through whichever replica of partner answers.
+async fn accept(addresses: [std::net::SocketAddr; 2], token: &str, request: pb::AcceptInvitationRequest) -> u64 {
+    let mut calls = 0;
+    loop {
+        calls += 1;
+        let address = addresses[usize::try_from(calls % 2).unwrap()];
+        let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+        let Ok(channel) = endpoint.connect().await else { continue };
+        match InvitationServiceClient::new(channel).accept_invitation(authorized(token, request.clone())).await {
+            Ok(answer) if answer.get_ref().progress() == pb::Progress::Active => return calls,
+            Ok(_) => {}
+            Err(status) => {
+                // A broken connection has no reason; what a service answers has one.
+                let reason = Refused::of(&status).reason;
+                let passing = ["", "OUTCOME_UNKNOWN", "DATABASE_UNAVAILABLE", "REQUEST_IN_PROGRESS", "OVERLOADED"];
+                assert!(passing.contains(&reason.as_str()), "{status:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_killed_while_a_customer_accepts_the_acceptance_is_whole() {
+    let mut fleet = Fleet::start(2).await;
+    let doors = fleet.doors(0).await;
+    let provider = doors.onboard(PartnerKind::Provider).await;
+    let reseller = doors.onboard(PartnerKind::Reseller).await;
+    let maker = doors.onboard(PartnerKind::Direct).await;
+    doors.join(&provider, &reseller).await;
+    let addresses = [0, 1].map(|replica| fleet.cluster.member("partner", replica).clients.address());
+    let oracle = fleet.oracle().await;
+    let mut kills: BTreeMap<String, u64> = BTreeMap::new();
+    let mut calls = 0;
+    for round in 0..KILLS_EACH * 6 {
+        let tenant = doors.create_customer(if round % 2 == 0 { &maker } else { &reseller }).await;
+        let (_, token) = doors.invite(&reseller, World::invitation(Some(&provider))).await;
+        let request = doors.consent(&token).await;
+        let access = tenant.session.access_token.clone();
+        let accepting = tokio::spawn(async move { accept(addresses, &access, request).await });
+        let service = SERVICES[usize::try_from(round % 3).unwrap()];
+        let replica = usize::try_from(round / 3 % 2).unwrap();
+        tokio::time::sleep(Duration::from_micros(1_700 * (round % 17))).await;
+        let member = fleet.cluster.member_mut(service, replica);
+        member.process.kill9().await;
+        member.process.restart().await;
+        *kills.entry(format!("{service}-{replica}")).or_default() += 1;
+        // What a killed worker had claimed is free when its lease is over.
+        calls += tokio::time::timeout(Duration::from_secs(60), accepting).await.expect("it comes to its end").unwrap();
+        for partner in [&reseller, &provider] {
+            let served = soon("the list", doors.customer_ids(partner)).await;
+            assert!(served.contains(&tenant.customer_id), "round {round}");
+        }
+    }
+    println!("{calls} calls were needed for {} acceptances over the kills {kills:?}", KILLS_EACH * 6);
+    assert!(kills.len() == 6 && kills.values().all(|count| *count == KILLS_EACH), "{kills:?}");
+    assert_eq!(oracle.violations().await, Vec::<String>::new());
+}

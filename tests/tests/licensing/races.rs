@@ -1,0 +1,201 @@
+//! Licenses that many want at once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use db::{Db, Tx};
+use licensing::api::Api;
+use proto::identity::v1::identity_fact::Fact;
+use proto::identity::v1::{IdentityFact, UserFact, user_fact};
+use proto::licensing::v1::UpdateLicensesRequest;
+use proto::licensing::v1::license_service_server::LicenseService as _;
+use rstest::rstest;
+use testkit::database::Kind;
+use tests::world::{Grant, World, authorized, process_config, soon};
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::trade::{Licenses, Shop, Trade, change, words};
+
+/// Another process on licensing's database. PostgreSQL only: a SQLite file has one process.
+async fn replica(world: &World) -> Api {
+    let config = process_config(world.databases()[1].clone());
+    let keys = world.licensing.keys.as_ref().clone();
+    Api(licensing::start::open(&config, keys, world.clock.clone()).await.unwrap())
+}
+
+#[rstest]
+#[tokio::test]
+async fn of_fifty_who_want_the_last_seat_at_once_one_gets_it(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let world = World::shared(kind).await;
+    let trade = Trade::begin(world).await;
+    let mut shop = Shop::of(world).await;
+    shop.order(trade.seller(), trade.order(1)).await.unwrap();
+    let users = world.told_users(&trade.customer, 50).await;
+    let licenses = Licenses::of(world).await;
+    let replica = match kind {
+        Kind::Sqlite => None,
+        Kind::Postgres => Some(replica(world).await),
+    };
+    let mut tasks = JoinSet::new();
+    for (at, user) in users.into_iter().enumerate() {
+        let request = change(&trade.customer, &[user], &[&trade.product], &[]);
+        let (mut licenses, token) = (licenses.clone(), trade.helper().to_owned());
+        let elsewhere = replica.clone().filter(|_| at % 2 == 0);
+        tasks.spawn(async move {
+            match elsewhere {
+                Some(api) => api.update_licenses(authorized(&token, request)).await.unwrap().into_inner().results,
+                None => licenses.update(&token, request).await.unwrap(),
+            }
+        });
+    }
+    let mut told: BTreeMap<String, usize> = BTreeMap::new();
+    while let Some(results) = tasks.join_next().await {
+        *told.entry(words(&results.unwrap()).remove(0)).or_default() += 1;
+    }
+    assert_eq!(told, BTreeMap::from([("CHANGED".to_owned(), 1), ("NO_SEATS_AVAILABLE".to_owned(), 49)]));
+    let owned = shop.entitlement(trade.helper(), &trade.customer, &trade.product).await;
+    assert_eq!((owned.total, owned.consumed), (1, 1));
+}
+
+/// The counter of each pool and the licenses that there are, as one moment saw them.
+async fn counted(db: &Db, customer: Uuid) -> Vec<(i64, i64, i64)> {
+    let mut tx = db.snapshot().await.unwrap();
+    let rows = tx
+        .sql(
+            "SELECT total, consumed, (SELECT COUNT(*) FROM assignments a
+                 WHERE a.customer_id = pools.customer_id AND a.product_id = pools.product_id)
+             FROM pools WHERE customer_id = $1",
+        )
+        .bind(customer)
+        .all()
+        .await
+        .unwrap();
+    tx.rollback().await;
+    rows
+}
+
+#[rstest]
+#[tokio::test]
+async fn counters_are_right_at_every_moment_and_with_more_demand_than_seats_none_is_left(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let world = World::shared(kind).await;
+    let trade = Trade::begin(world).await;
+    let mut shop = Shop::of(world).await;
+    shop.order(trade.seller(), trade.order(40)).await.unwrap();
+    let shield = trade.more(world, 30).await;
+    let users = Arc::new(world.told_users(&trade.customer, 60).await);
+    let customer: Uuid = trade.customer.parse().unwrap();
+    let licenses = Licenses::of(world).await;
+    let mut tasks = JoinSet::new();
+    for worker in 0..12_usize {
+        let (mut licenses, users, token) = (licenses.clone(), Arc::clone(&users), trade.helper().to_owned());
+        let (id, mail, shield) = (trade.customer.clone(), trade.product.clone(), shield.clone());
+        tasks.spawn(async move {
+            for turn in 0..6 {
+                let from = (worker * 7 + turn * 13) % 40;
+                let some = &users[from..from + 20];
+                let both: [&str; 2] = [&mail, &shield];
+                // Two give for each one that takes.
+                let (gives, takes) =
+                    if (worker + turn) % 3 == 2 { (&both[..0], &both[..]) } else { (&both[..], &both[..0]) };
+                licenses.update(&token, change(&id, some, gives, takes)).await.unwrap();
+            }
+        });
+    }
+    let mut moments = 0;
+    while !tasks.is_empty() {
+        for (total, consumed, licenses) in counted(&world.licensing.db, customer).await {
+            assert!(consumed == licenses && (0..=total).contains(&consumed), "{consumed} of {total}, {licenses}");
+        }
+        moments += 1;
+        while let Some(done) = tasks.try_join_next() {
+            done.unwrap();
+        }
+        tokio::task::yield_now().await;
+    }
+    println!("{moments} moments on {kind:?}");
+    let mut licenses = licenses;
+    licenses.update(trade.helper(), change(&trade.customer, &users, &[&trade.product], &[])).await.unwrap();
+    assert_eq!(shop.entitlement(trade.helper(), &trade.customer, &trade.product).await.available, 0);
+}
+
+/// Holds the customer's pools as somebody does who gives licenses.
+async fn hold_pools(db: &Db, customer: Uuid) -> Tx {
+    let mut tx = db.write().await.unwrap();
+    let pools: Vec<i64> =
+        tx.sql("SELECT total FROM pools WHERE customer_id = $1").bind(customer).for_update().all().await.unwrap();
+    assert!(!pools.is_empty());
+    tx
+}
+
+/// Waits until so many sessions wait for a row.
+async fn waiting(db: &Db, sessions: i64) {
+    let wait = async {
+        loop {
+            let mut tx = db.snapshot().await.unwrap();
+            let text = "SELECT COUNT(*) FROM pg_stat_activity
+                        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            let found: i64 = tx.sql(text).one().await.unwrap();
+            tx.rollback().await;
+            if found >= sessions {
+                return;
+            }
+        }
+    };
+    soon("somebody waits for a row", wait).await;
+}
+
+#[tokio::test]
+async fn who_is_found_allowed_gives_licenses_before_the_permission_ends_and_not_after() {
+    let world = Arc::new(World::start(Kind::Postgres).await);
+    let trade = Trade::begin(&world).await;
+    Shop::of(&world).await.order(trade.seller(), trade.order(1)).await.unwrap();
+    let users = world.told_users(&trade.customer, 1).await;
+    let held = hold_pools(&world.licensing.db, trade.customer.parse().unwrap()).await;
+    let request = change(&trade.customer, &users, &[&trade.product], &[]);
+    let mut licenses = Licenses::of(&world).await;
+    let token = trade.helper().to_owned();
+    let again = UpdateLicensesRequest { request_id: tests::world::fresh(), ..request.clone() };
+    let giving = tokio::spawn({
+        let (mut licenses, token) = (licenses.clone(), token.clone());
+        async move { licenses.update(&token, request).await }
+    });
+    waiting(&world.licensing.db, 1).await;
+    let ending = tokio::spawn({
+        let (world, customer, partner) =
+            (Arc::clone(&world), trade.customer.clone(), trade.reseller.organization_id.clone());
+        let ended = Grant { active: false, epoch: 2, ..Grant::RESELLER };
+        async move { world.told_access(&customer, &partner, ended).await }
+    });
+    waiting(&world.licensing.db, 2).await;
+    assert!(!ending.is_finished(), "the end of a permission waits for who was found allowed by it");
+    held.rollback().await;
+    assert_eq!(words(&giving.await.unwrap().unwrap()), ["CHANGED"]);
+    ending.await.unwrap();
+    assert_eq!(super::reason(&licenses.update(&token, again).await), "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_deletion_waits_for_who_is_giving_licenses() {
+    let world = Arc::new(World::start(Kind::Postgres).await);
+    let trade = Trade::begin(&world).await;
+    Shop::of(&world).await.order(trade.seller(), trade.order(1)).await.unwrap();
+    let users = world.told_users(&trade.customer, 1).await;
+    let held = hold_pools(&world.licensing.db, trade.customer.parse().unwrap()).await;
+    let state = user_fact::State::Deleted.into();
+    let fact = UserFact { state, ..World::user_fact(&trade.customer, &users[0], "Uma User") };
+    let deleting = tokio::spawn({
+        let world = Arc::clone(&world);
+        async move { world.apply_identity_facts(vec![IdentityFact { version: 2, fact: Some(Fact::User(fact)) }]).await }
+    });
+    waiting(&world.licensing.db, 1).await;
+    assert!(!deleting.is_finished());
+    held.rollback().await;
+    deleting.await.unwrap().unwrap();
+    let mut licenses = Licenses::of(&world).await;
+    let results =
+        licenses.update(trade.helper(), change(&trade.customer, &users, &[&trade.product], &[])).await.unwrap();
+    assert_eq!(words(&results), ["USER_DELETED"]);
+}
