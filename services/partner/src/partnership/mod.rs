@@ -61,8 +61,12 @@ pub struct Partnership {
 impl Partnership {
     /// Whether the organization sees it: the provider always, the reseller once it has accepted.
     pub fn is_seen_by(&self, organization: Id<Organization>) -> bool {
-        let has_begun = matches!(self.state, State::Active | State::Removed);
-        self.provider == organization || has_begun && self.reseller == Some(organization)
+        self.provider == organization || self.has_begun() && self.reseller == Some(organization)
+    }
+
+    /// Whether it was accepted. From then on the reseller is the one who did.
+    fn has_begun(&self) -> bool {
+        matches!(self.state, State::Active | State::Removed)
     }
 
     /// Whether its link can still be used at that time.
@@ -90,7 +94,7 @@ impl Partnership {
     /// # Errors
     /// `WRONG_RECIPIENT`, `NOT_FOUND`, `REGION_MISMATCH`.
     pub fn check_recipient(&self, provider: &Organization, reseller: &Organization) -> Result<(), Fault> {
-        if self.reseller.is_some_and(|named| named != reseller.id) {
+        if !self.has_begun() && self.reseller.is_some_and(|named| named != reseller.id) {
             return Err(Fault::precondition("WRONG_RECIPIENT", "the invitation names another reseller"));
         }
         if provider.cloud != reseller.cloud {
@@ -213,6 +217,8 @@ mod tests {
         assert_eq!(reason(None, &reseller), "FINE");
         assert_eq!(reason(Some(reseller.id), &reseller), "FINE");
         assert_eq!(reason(Some(Id::random()), &reseller), "WRONG_RECIPIENT");
+        let used = partnership(State::Active, Some(Id::random())).check_recipient(&provider, &reseller);
+        assert!(used.is_ok(), "whoever accepted it was not named by it: the link says that it was used");
         assert_eq!(reason(None, &organization("FR", Cloud::Global)), "REGION_MISMATCH");
         assert_eq!(reason(None, &organization("DE", Cloud::UsGovernment)), "NOT_FOUND");
     }

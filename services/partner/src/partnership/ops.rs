@@ -52,8 +52,7 @@ async fn name_of(cx: &mut Cx<Partner>, id: Id<Organization>) -> Result<String, F
 
 /// The names of the two sides. A reseller who has not accepted stays without: the provider may not even know it.
 pub(super) async fn named(cx: &mut Cx<Partner>, partnership: Partnership) -> Result<Named, Fault> {
-    let has_begun = matches!(partnership.state, State::Active | State::Removed);
-    let reseller_name = match partnership.reseller.filter(|_| has_begun) {
+    let reseller_name = match partnership.reseller.filter(|_| partnership.has_begun()) {
         Some(reseller) => name_of(cx, reseller).await?,
         None => String::new(),
     };
