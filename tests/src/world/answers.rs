@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use base::Id;
+use db::Db;
 use proto::common::v1::audit_service_client::AuditServiceClient;
 use proto::common::v1::{AuditEntry, ListAuditEntriesRequest};
 use tonic::{Code, Status};
@@ -78,12 +79,15 @@ impl World {
         listed.expect("a partner reads its journal").into_inner().entries
     }
 
-    /// What the three databases hold when nothing is under way between the services, without what goes on by itself.
-    /// Only for worlds of one's own.
+    /// What the three databases hold when nothing is under way between the services. Only for worlds of one's own.
     pub async fn at_rest(&self) -> BTreeMap<&'static str, Dump> {
         let databases =
             [("identity", &self.identity.db), ("licensing", &self.licensing.db), ("partner", &self.partner.db)];
         loop {
+            // What is told is written by its receiver before it is deleted here.
+            for (_, db) in databases {
+                while waiting(db).await > 0 {}
+            }
             let mut held = BTreeMap::new();
             for (service, db) in databases {
                 held.insert(service, dump(db).await);
@@ -93,6 +97,14 @@ impl World {
             }
         }
     }
+}
+
+/// How many facts a service has still to tell.
+async fn waiting(db: &Db) -> i64 {
+    let mut tx = db.snapshot().await.expect("the database answers");
+    let waiting = tx.sql("SELECT COUNT(*) FROM outbox").one().await.expect("a table can be counted");
+    tx.rollback().await;
+    waiting
 }
 
 /// The tables that differ, each with the service whose it is.

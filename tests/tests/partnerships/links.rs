@@ -105,3 +105,19 @@ async fn a_link_that_was_not_used_in_time_is_dead(#[values(Kind::Sqlite, Kind::P
     let shown = calls.get(&provider, &partnership_id).await.unwrap();
     assert_eq!((shown.partnership.unwrap().state(), shown.draft), (State::Expired, None));
 }
+
+#[rstest]
+#[tokio::test]
+async fn a_link_is_not_looked_at_again_and_again_and_other_links_are_none_the_worse(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let pair = pair(kind).await;
+    let ((_, link), (_, other)) = (pair.invite().await, pair.invite().await);
+    let mut calls = calls(pair.world).await;
+    let mut told = Vec::new();
+    for _ in 0..30 {
+        told.push(reason(&calls.preview(&link).await));
+    }
+    assert_eq!((told[0].as_str(), told[29].as_str()), ("OK", "RATE_LIMITED"));
+    calls.preview(&other).await.unwrap();
+}
