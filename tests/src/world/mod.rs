@@ -5,6 +5,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test without its world has nothing better to do than fail")]
 
 mod alone;
+mod answers;
 mod channel;
 mod customers;
 mod doors;
@@ -41,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
 pub use alone::Alone;
+pub use answers::{changed, id, outcome, reason, told_of, wrong_fields};
 pub use channel::{Tenant, token_of};
 pub use customers::Customer;
 pub use doors::Doors;

@@ -81,7 +81,11 @@ impl Creation {
     }
 }
 
-async fn check_account(cx: &mut Cx<Partner>, party: Id<Organization>) -> Result<(), Fault> {
+/// Refuses to make a partner serve somebody new while it is suspended.
+///
+/// # Errors
+/// `ACCOUNT_SUSPENDED`.
+pub(super) async fn check_account(cx: &mut Cx<Partner>, party: Id<Organization>) -> Result<(), Fault> {
     let account = account::store::get(&mut cx.tx, party).await?;
     account.ok_or_else(|| Fault::internal(format!("the account of {party} is gone")))?.check_active()
 }

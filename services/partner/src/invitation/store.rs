@@ -89,8 +89,11 @@ pub async fn binds(
 ) -> Result<bool, Fault> {
     let found: Option<Id<Invitation>> = tx
         .sql(
-            "SELECT invitation_id FROM invitations
-             WHERE customer_id = $1 AND provider_id = $2 AND state IN ('DRAFT', 'SENT') AND expire_time > $3
+            "SELECT i.invitation_id
+             FROM invitations i
+             JOIN organizations c ON c.organization_id = i.customer_id AND c.kind = 'CUSTOMER'
+             JOIN organizations p ON p.organization_id = i.provider_id AND p.cloud = c.cloud
+             WHERE i.customer_id = $1 AND i.provider_id = $2 AND i.state IN ('DRAFT', 'SENT') AND i.expire_time > $3
              LIMIT 1",
         )
         .bind(customer)

@@ -8,7 +8,7 @@ use service::{Cx, Operation, Preparation, Progress};
 use uuid::Uuid;
 
 use crate::account::{self, PartnerKind};
-use crate::customer::saga::Creation;
+use crate::customer::saga::{Creation, check_account};
 use crate::customer::store::{self, Served};
 use crate::opening::{self, Asked};
 use crate::organization::{self, Kind, NewOrganization, Organization};
@@ -100,6 +100,7 @@ impl Operation for CreateCustomer {
                 return Err(Fault::denied("PARTNER_KIND_NOT_ALLOWED", message).with("partner_kinds", "PROVIDER"));
             }
             partnership::check_active(&mut cx.tx, own, reseller).await?;
+            check_account(cx, reseller).await?;
         }
         let id: Id<Self> = cx.new_id();
         Creation::begin(cx, id.uuid(), &new, (own, account.kind), self.reseller).await?;
