@@ -312,6 +312,62 @@ impl Facts {
 mod tests {
     use super::*;
 
+    const ANY: Grant = Grant { active: true, delegated_admin: false, order_right: false, kind: PartnerKind::Provider };
+
+    #[derive(Clone, Copy)]
+    struct Grant {
+        active: bool,
+        delegated_admin: bool,
+        order_right: bool,
+        kind: PartnerKind,
+    }
+
+    fn reason(permission: Permission, role: &str, cloud: &str, grant: Option<Grant>) -> String {
+        let (customer, partner) = (Id::from_uuid(Uuid::nil()), Id::from_uuid(Uuid::nil()));
+        let access = grant.map(|Grant { active, delegated_admin, order_right, kind }| Access {
+            customer,
+            partner,
+            kind: Some(kind),
+            active,
+            delegated_admin,
+            order_right,
+            epoch: 1,
+        });
+        let facts = Facts {
+            organization_kind: "PARTNER".to_owned(),
+            cloud: cloud.to_owned(),
+            roles: vec![role.to_owned()],
+            target: TargetFacts::Customer { noun: "customer", id: Uuid::nil(), access },
+        };
+        decide(permission, &facts).map_or_else(|fault| fault.reason().to_owned(), |()| "ALLOWED".to_owned())
+    }
+
+    #[test]
+    fn roles_come_first_then_the_cloud_then_the_relationship_then_what_the_customer_granted() {
+        let manage = |role, cloud, grant| reason(Permission::ManageLicenses, role, cloud, grant);
+        let full = Grant { delegated_admin: true, ..ANY };
+        assert_eq!(manage("BILLING_ADMIN", "US_GOVERNMENT", None), "ROLE_NOT_ALLOWED");
+        assert_eq!(manage("SALES_AGENT", "US_GOVERNMENT", Some(full)), "NOT_AVAILABLE_IN_CLOUD");
+        assert_eq!(manage("SALES_AGENT", "GLOBAL", None), "NOT_FOUND");
+        assert_eq!(manage("SALES_AGENT", "GLOBAL", Some(Grant { active: false, ..full })), "NOT_FOUND");
+        assert_eq!(manage("SALES_AGENT", "GLOBAL", Some(ANY)), "DELEGATED_ADMIN_REQUIRED");
+        assert_eq!(manage("SALES_AGENT", "GLOBAL", Some(full)), "ALLOWED");
+    }
+
+    #[test]
+    fn the_order_right_is_no_delegated_admin_and_the_other_way_round() {
+        let grant = Grant { order_right: true, ..ANY };
+        let order = |grant| reason(Permission::PlaceOrder, "ADMIN_AGENT", "GLOBAL", Some(grant));
+        assert_eq!(order(grant), "ALLOWED");
+        assert_eq!(order(Grant { delegated_admin: true, ..ANY }), "ORDER_RIGHT_REQUIRED");
+        let reseller = Grant { kind: PartnerKind::Reseller, ..grant };
+        assert_eq!(order(reseller), "OPERATION_NOT_AVAILABLE_TO_INDIRECT_RESELLER");
+        assert_eq!(
+            reason(Permission::ManageLicenses, "ADMIN_AGENT", "GLOBAL", Some(grant)),
+            "DELEGATED_ADMIN_REQUIRED"
+        );
+    }
+
     #[test]
     fn every_permission_has_one_row_with_roles() {
         for rule in MATRIX {

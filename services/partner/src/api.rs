@@ -14,8 +14,9 @@ use crate::customer::ops::{
 };
 use crate::decision::GetDecision;
 use crate::invitation::ops::{
-    AcceptInvitation, CancelInvitation, CreateInvitation, DeclineInvitation, GetInvitation, ListInvitations,
-    MarkInvitationSent, PreviewInvitation, RotateInvitationLink, UpdateInvitationText, WatchInvitation,
+    AcceptInvitation, CancelInvitation, CheckInvitationLink, CreateInvitation, DeclineInvitation, GetInvitation,
+    ListInvitations, MarkInvitationSent, PreviewInvitation, RotateInvitationLink, UpdateInvitationText,
+    WatchInvitation,
 };
 use crate::partnership::ops::{
     AcceptPartnership, CancelPartnershipInvitation, DeclinePartnership, GetPartnership, InviteReseller,
@@ -207,5 +208,11 @@ impl pb::partner_internal_service_server::PartnerInternalService for Api {
     }
     async fn get_decision(&self, request: Request<pb::GetDecisionRequest>) -> Reply<pb::GetDecisionResponse> {
         self.0.run::<GetDecision>(request).await
+    }
+    async fn check_invitation_link(
+        &self,
+        request: Request<pb::CheckInvitationLinkRequest>,
+    ) -> Reply<pb::CheckInvitationLinkResponse> {
+        self.0.run::<CheckInvitationLink>(request).await
     }
 }

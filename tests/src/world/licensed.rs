@@ -1,6 +1,7 @@
 //! What licensing is told by the services that own it, told by hand: customers, their users, partners and accesses.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 
 use proto::identity::v1::identity_fact::Fact as FactOfIdentity;
@@ -61,11 +62,10 @@ impl World {
     /// An access token of the operator that many tests share, in a world whose clock nobody moves.
     pub async fn catalog_operator(&self) -> String {
         let mut operators = OPERATORS.lock().await;
-        let place = self.addresses[0].public;
-        if !operators.contains_key(&place) {
-            operators.insert(place, self.operator().await);
+        match operators.entry(self.addresses[0].public) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(place) => place.insert(self.operator().await).clone(),
         }
-        operators[&place].clone()
     }
 
     /// Tells licensing something as identity would.

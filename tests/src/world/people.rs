@@ -79,6 +79,7 @@ impl World {
             admin_password: PASSWORD.to_owned(),
             request_id: Uuid::now_v7().to_string(),
             validate_only: false,
+            invitation_token: String::new(),
         }
     }
 

@@ -3,15 +3,53 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use db::Db;
 use proto::partner::v1 as pb;
 use proto::partner::v1::PartnerKind;
 use proto::partner::v1::invitation_service_client::InvitationServiceClient;
 use tests::fleet::{Fleet, SERVICES};
 use tests::world::{Refused, World, authorized, soon};
 use tonic::transport::Endpoint;
+use uuid::Uuid;
 
 /// Kills of each replica of each service.
 const KILLS_EACH: u64 = 6;
+
+/// How far an acceptance can have come.
+const PHASES: [&str; 4] = ["not begun", "preparing", "decided", "delivered"];
+/// Kills that have to come in each phase, so that the sweep is one.
+const EACH_PHASE_MIN: u64 = 3;
+
+/// Waits until the acceptance has come that far, and answers how far it has then.
+async fn phase_from(partner: &Db, invitation: &str, wanted: &str) -> &'static str {
+    let order = |phase: &str| PHASES.iter().position(|each| *each == phase).unwrap();
+    loop {
+        let phase = phase(partner, invitation).await;
+        if order(phase) >= order(wanted) {
+            return phase;
+        }
+    }
+}
+
+/// How far the acceptance has come when somebody is killed.
+async fn phase(partner: &Db, invitation: &str) -> &'static str {
+    let id: Uuid = invitation.parse().unwrap();
+    let mut tx = partner.snapshot().await.unwrap();
+    let state: Option<String> = tx
+        .sql("SELECT s.state FROM sagas s JOIN invitations i ON i.acceptance_id = s.saga_id WHERE i.invitation_id = $1")
+        .bind(id)
+        .optional()
+        .await
+        .unwrap();
+    let waiting: i64 = tx.sql("SELECT COUNT(*) FROM outbox").one().await.unwrap();
+    tx.rollback().await;
+    match state.as_deref() {
+        None => "not begun",
+        Some("PREPARING") => "preparing",
+        Some(_) if waiting > 0 => "decided",
+        Some(_) => "delivered",
+    }
+}
 
 /// Accepts with the same request until it is effective, through whichever replica of partner answers.
 async fn accept(addresses: [std::net::SocketAddr; 2], token: &str, request: pb::AcceptInvitationRequest) -> u64 {
@@ -45,16 +83,19 @@ async fn whoever_is_killed_while_a_customer_accepts_the_acceptance_is_whole() {
     let addresses = [0, 1].map(|replica| fleet.cluster.member("partner", replica).clients.address());
     let oracle = fleet.oracle().await;
     let mut kills: BTreeMap<String, u64> = BTreeMap::new();
+    let mut phases: BTreeMap<&str, u64> = BTreeMap::new();
     let mut calls = 0;
     for round in 0..KILLS_EACH * 6 {
         let tenant = doors.create_customer(if round % 2 == 0 { &maker } else { &reseller }).await;
-        let (_, token) = doors.invite(&reseller, World::invitation(Some(&provider))).await;
+        let (invitation, token) = doors.invite(&reseller, World::invitation(Some(&provider))).await;
         let request = doors.consent(&token).await;
         let access = tenant.session.access_token.clone();
         let accepting = tokio::spawn(async move { accept(addresses, &access, request).await });
         let service = SERVICES[usize::try_from(round % 3).unwrap()];
         let replica = usize::try_from(round / 3 % 2).unwrap();
-        tokio::time::sleep(Duration::from_micros(1_700 * (round % 17))).await;
+        let wanted = PHASES[usize::try_from(round % 4).unwrap()];
+        let met = soon("the phase", phase_from(&oracle.partner, &invitation, wanted)).await;
+        *phases.entry(met).or_default() += 1;
         let member = fleet.cluster.member_mut(service, replica);
         member.process.kill9().await;
         member.process.restart().await;
@@ -66,7 +107,11 @@ async fn whoever_is_killed_while_a_customer_accepts_the_acceptance_is_whole() {
             assert!(served.contains(&tenant.customer_id), "round {round}");
         }
     }
-    println!("{calls} calls were needed for {} acceptances over the kills {kills:?}", KILLS_EACH * 6);
+    println!("{calls} calls were needed for {} acceptances over the kills {kills:?} in {phases:?}", KILLS_EACH * 6);
     assert!(kills.len() == 6 && kills.values().all(|count| *count == KILLS_EACH), "{kills:?}");
+    for phase in PHASES {
+        let hit = phases.get(phase).copied().unwrap_or(0);
+        assert!(hit >= EACH_PHASE_MIN, "only {hit} kills came when an acceptance was {phase}: {phases:?}");
+    }
     assert_eq!(oracle.violations().await, Vec::<String>::new());
 }

@@ -8,3 +8,4 @@ mod managing;
 mod progress;
 mod races;
 mod refusing;
+mod registering;

@@ -18,8 +18,8 @@ use proto::partner::v1::get_decision_response::Outcome;
 use proto::partner::v1::partner_fact::Fact;
 use proto::partner::v1::partner_internal_service_server::{PartnerInternalService, PartnerInternalServiceServer};
 use proto::partner::v1::{
-    Access, AccessIntent, ApplyIdentityFactsRequest, ApplyIdentityFactsResponse, GetDecisionRequest,
-    GetDecisionResponse, PartnerFact,
+    Access, AccessIntent, ApplyIdentityFactsRequest, ApplyIdentityFactsResponse, CheckInvitationLinkRequest,
+    CheckInvitationLinkResponse, GetDecisionRequest, GetDecisionResponse, PartnerFact,
 };
 use rstest::rstest;
 use service::config::{Peers, ProcessConfig};
@@ -65,6 +65,12 @@ impl PartnerInternalService for Script {
         let mut script = self.0.lock().unwrap();
         script.1 += 1;
         script.0.clone().map(Response::new).ok_or_else(|| Status::unavailable("away"))
+    }
+    async fn check_invitation_link(
+        &self,
+        _: Request<CheckInvitationLinkRequest>,
+    ) -> Result<Response<CheckInvitationLinkResponse>, Status> {
+        Err(Status::unavailable("away"))
     }
 }
 

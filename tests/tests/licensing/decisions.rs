@@ -18,8 +18,8 @@ use proto::partner::v1::get_decision_response::Outcome;
 use proto::partner::v1::partner_fact::Fact;
 use proto::partner::v1::partner_internal_service_server::{PartnerInternalService, PartnerInternalServiceServer};
 use proto::partner::v1::{
-    Access, AccessIntent, ApplyIdentityFactsRequest, ApplyIdentityFactsResponse, GetDecisionRequest,
-    GetDecisionResponse, PartnerFact, PartnerKind,
+    Access, AccessIntent, ApplyIdentityFactsRequest, ApplyIdentityFactsResponse, CheckInvitationLinkRequest,
+    CheckInvitationLinkResponse, GetDecisionRequest, GetDecisionResponse, PartnerFact, PartnerKind,
 };
 use rstest::rstest;
 use service::config::{Peers, ProcessConfig};
@@ -55,6 +55,12 @@ impl PartnerInternalService for Peer {
         *self.asked.lock().unwrap() += 1;
         let answer = self.decision.lock().unwrap().clone();
         answer.map(Response::new).ok_or_else(|| Status::unavailable("away"))
+    }
+    async fn check_invitation_link(
+        &self,
+        _: Request<CheckInvitationLinkRequest>,
+    ) -> Result<Response<CheckInvitationLinkResponse>, Status> {
+        Err(Status::unavailable("away"))
     }
 }
 

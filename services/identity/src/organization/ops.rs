@@ -1,27 +1,49 @@
 //! What can be asked of organizations.
 
-use base::{Fault, Id, Page, Seek};
+use base::{Fault, Id, Page, Secret, Seek};
 use service::page_token::{self, Tokens};
 use service::{Caller, Cx, Fact, Operation, Preparation};
 
 use super::store::Filter;
 use super::{DOMAINS_MAX, Founded, Founding, Kind, Organization, Plan, State, domain_taken, found, store, tell};
-use crate::Identity;
 use crate::names::{Domain, DomainPrefix};
 use crate::password::Chosen;
 use crate::policy::{Permission, Target};
-use crate::user::{Credential, Role};
+use crate::user::{self, Credential, Role};
+use crate::{Identity, clients};
 
-/// Makes a work account for a future partner, with its first global admin.
+/// Makes a work account for a future partner, or for a customer who was invited, with its first global admin.
 #[derive(Debug)]
 pub struct RegisterOrganization {
     pub(super) plan: Plan,
     pub(super) password: Chosen,
+    /// The token of the invitation's link.
+    pub(super) invitation: Option<Secret<String>>,
 }
 
 /// The new account.
 #[derive(Debug)]
 pub struct Registered(pub(super) Founded);
+
+impl RegisterOrganization {
+    /// Whether the link leads to an invitation that this organization could accept.
+    async fn check_invitation(
+        &self,
+        preparation: &Preparation<'_, Identity>,
+        token: &Secret<String>,
+    ) -> Result<(), Fault> {
+        let partner = &preparation.host.service.partner;
+        let (country, cloud) = clients::check_invitation_link(partner, token, preparation.left()).await?;
+        if cloud != self.plan.cloud {
+            return Err(Fault::not_found("invitation", "by this link"));
+        }
+        if country != self.plan.country {
+            let message = format!("the partner that invites is in {country}, and so has its customer to be");
+            return Err(Fault::precondition("REGION_MISMATCH", message));
+        }
+        Ok(())
+    }
+}
 
 impl Operation for RegisterOrganization {
     type Service = Identity;
@@ -38,6 +60,10 @@ impl Operation for RegisterOrganization {
     }
 
     async fn prepare(&self, preparation: &Preparation<'_, Identity>) -> Result<String, Fault> {
+        if let Some(token) = &self.invitation {
+            // A link that is dead costs no hash.
+            self.check_invitation(preparation, token).await?;
+        }
         preparation.host.service.hasher.hash(self.password.secret()).await
     }
 
@@ -54,6 +80,9 @@ impl Operation for RegisterOrganization {
         let founded = found(cx, founding).await?;
         let Founded { organization, admin } = &founded;
         tell(cx, organization);
+        if organization.kind == Kind::Customer {
+            user::tell(cx, admin);
+        }
         let organization_id = organization.id.uuid();
         cx.record(
             Fact::new("OrganizationRegistered")

@@ -1,6 +1,6 @@
 //! Organizations on the wire.
 
-use base::{Fault, Page, Seek};
+use base::{Fault, Page, Secret, Seek};
 use proto::identity::v1 as pb;
 use service::form::{etag, timestamp};
 use service::page_token::Tokens;
@@ -35,8 +35,9 @@ impl Wire for RegisterOrganization {
         let context = [request.name.as_str(), &request.domain_prefix, &request.admin_name, &request.admin_display_name];
         let password = form.take("admin_password", Chosen::parse(&request.admin_password, &context));
         form.finish(|| {
+            let invitation = (!request.invitation_token.is_empty()).then(|| Secret::new(request.invitation_token));
             let plan = Plan {
-                kind: Kind::Partner,
+                kind: if invitation.is_some() { Kind::Customer } else { Kind::Partner },
                 name: name?,
                 country: country?,
                 cloud: cloud?,
@@ -44,7 +45,7 @@ impl Wire for RegisterOrganization {
                 admin_display_name: admin?,
                 admin_name: local?,
             };
-            Some(Self { plan, password: password? })
+            Some(Self { plan, password: password?, invitation })
         })
     }
 

@@ -8,7 +8,7 @@ use service::{Cx, Fact, Operation, Preparation};
 use uuid::Uuid;
 
 use super::store::License;
-use super::{Change, Member, Outcome, Places, classify, moves, store};
+use super::{Change, Member, Outcome, PAIRS_MAX, Places, classify, moves, store};
 use crate::entitlement::Entitlement;
 use crate::entitlement::ops::{Plans, viewer};
 use crate::organization::Organization;
@@ -192,7 +192,9 @@ impl Operation for SummarizeLicenses {
         let strangers = selected.iter().filter(|id| !known.contains(id)).copied().collect();
 
         let viewer = viewer(cx, self.customer)?;
-        let page = entitlement::store::list(&mut cx.tx, self.customer, viewer, &seek, self.page_size).await?;
+        // Each product may name each user: with many users fewer products make a page.
+        let page_size = self.page_size.min(PAIRS_MAX / selected.len().max(1));
+        let page = entitlement::store::list(&mut cx.tx, self.customer, viewer, &seek, page_size).await?;
         let tokens = Tokens::of(&cx.host().keys, &scope, &page);
         let products: Vec<Id<Product>> = page.rows.iter().map(|entitlement| entitlement.pool.product).collect();
         let held = store::held(&mut cx.tx, self.customer, &products, &selected).await?;

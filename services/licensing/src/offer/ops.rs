@@ -1,6 +1,6 @@
 //! What can be asked of offers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Fault, Id, Page, Seek};
 use service::page_token::{self, Tokens};
@@ -78,21 +78,23 @@ fn changed_meanwhile() -> Fault {
 }
 
 fn told(action: &'static str, before: Option<&Offer>, after: &Offer) -> Fact {
-    let countries = |offer: &Offer| offer.countries.iter().cloned().collect::<Vec<_>>().join(" ");
-    let fields: [(&str, fn(&Offer) -> String); 5] = [
-        ("name", |offer| offer.name.clone()),
-        ("product_id", |offer| offer.product.to_string()),
-        ("minimum_quantity", |offer| offer.minimum_quantity.to_string()),
-        ("maximum_quantity", |offer| offer.maximum_quantity.to_string()),
-        ("available", |offer| offer.available.to_string()),
-    ];
+    let old = before.map(described).unwrap_or_default();
     let fact = Fact::new(action).about("offer", after.id.uuid());
-    let (old, new) = (before.map(countries).unwrap_or_default(), countries(after));
-    let fact = if old == new { fact } else { fact.change("countries", old, new) };
-    fields.into_iter().fold(fact, |fact, (field, value)| {
-        let (old, new) = (before.map(value).unwrap_or_default(), value(after));
-        if old == new { fact } else { fact.change(field, old, new) }
-    })
+    let changes =
+        described(after).into_iter().map(|(field, new)| (field, old.get(field).cloned().unwrap_or_default(), new));
+    changes.filter(|(_, old, new)| old != new).fold(fact, |fact, (field, old, new)| fact.change(field, old, new))
+}
+
+/// Everything that can be chosen about an offer, for the journal.
+fn described(offer: &Offer) -> BTreeMap<&'static str, String> {
+    BTreeMap::from([
+        ("name", offer.name.clone()),
+        ("product_id", offer.product.to_string()),
+        ("countries", offer.countries.iter().cloned().collect::<Vec<_>>().join(" ")),
+        ("minimum_quantity", offer.minimum_quantity.to_string()),
+        ("maximum_quantity", offer.maximum_quantity.to_string()),
+        ("available", offer.available.to_string()),
+    ])
 }
 
 /// Lists the offers by name.

@@ -182,6 +182,17 @@ impl Invitation {
         Ok(())
     }
 
+    /// Whether a customer that does not exist yet could be the one it is for: it owns no domain but its own new one.
+    ///
+    /// # Errors
+    /// `WRONG_TENANT`.
+    pub fn check_newcomer(&self) -> Result<(), Fault> {
+        if self.customer.is_none() && self.required_domain.is_empty() {
+            return Ok(());
+        }
+        Err(Fault::precondition("WRONG_TENANT", "the invitation is for a customer that exists already"))
+    }
+
     /// What whoever accepts has to have seen: the parties by id and name, and what each would get (S-12).
     pub fn consent_hash(&self, keys: &ServiceKeys, partner: &Organization, provider: Option<&Organization>) -> String {
         let provider_id = self.provider.map(|id| id.uuid().as_bytes().to_vec()).unwrap_or_default();

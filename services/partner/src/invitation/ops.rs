@@ -1,6 +1,7 @@
 //! What can be asked of invitations.
 
 mod answer;
+mod check;
 mod manage;
 mod read;
 
@@ -8,6 +9,7 @@ use base::{Fault, Id, Timestamp};
 use service::Cx;
 
 pub use answer::{AcceptInvitation, Accepted, Authorized, DeclineInvitation, PreviewInvitation, Previewed};
+pub use check::CheckInvitationLink;
 pub use manage::{CancelInvitation, CreateInvitation, MarkInvitationSent, RotateInvitationLink, UpdateInvitationText};
 pub use read::{GetInvitation, ListInvitations, Progressed, Shown, WatchInvitation};
 

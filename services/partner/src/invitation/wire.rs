@@ -7,14 +7,16 @@ use service::page_token::Tokens;
 use service::{Form, Wire};
 
 use super::ops::{
-    AcceptInvitation, Accepted, Authorized, CancelInvitation, CreateInvitation, DeclineInvitation, GetInvitation,
-    ListInvitations, MarkInvitationSent, Named, PreviewInvitation, Previewed, Progressed, RotateInvitationLink, Shown,
-    UpdateInvitationText, WatchInvitation, WithDraft,
+    AcceptInvitation, Accepted, Authorized, CancelInvitation, CheckInvitationLink, CreateInvitation, DeclineInvitation,
+    GetInvitation, ListInvitations, MarkInvitationSent, Named, PreviewInvitation, Previewed, Progressed,
+    RotateInvitationLink, Shown, UpdateInvitationText, WatchInvitation, WithDraft,
 };
 use super::{BODY_MAX, Invitation, SUBJECT_MAX, State};
 use crate::account::wire::{repeatable, write_kind};
 use crate::customer::wire::seek;
 use crate::email::Email;
+use crate::organization::Organization;
+use crate::organization::wire::write_cloud;
 use crate::partnership::wire::{life, present_draft, token};
 
 impl Wire for CreateInvitation {
@@ -228,6 +230,25 @@ impl Wire for PreviewInvitation {
             consents: previewed.consents,
             consent_hash: previewed.consent_hash,
             expire_time: Some(timestamp(previewed.invitation.expire_time)),
+        }
+    }
+}
+
+impl Wire for CheckInvitationLink {
+    type Request = pb::CheckInvitationLinkRequest;
+    type Response = pb::CheckInvitationLinkResponse;
+    type Reply = Organization;
+
+    fn parse(request: Self::Request) -> Result<Self, Fault> {
+        let mut form = Form::default();
+        let token = token(&mut form, request.token);
+        form.finish(|| Some(Self { token: token? }))
+    }
+
+    fn present(partner: Organization) -> Self::Response {
+        pb::CheckInvitationLinkResponse {
+            country: partner.country.as_str().to_owned(),
+            cloud: write_cloud(partner.cloud).into(),
         }
     }
 }

@@ -50,7 +50,8 @@ pub fn write_new(organization: &NewOrganization) -> identity::NewOrganization {
     }
 }
 
-fn write_cloud(cloud: Cloud) -> identity::Cloud {
+/// A cloud as identity reads it.
+pub fn write_cloud(cloud: Cloud) -> identity::Cloud {
     match cloud {
         Cloud::Global => identity::Cloud::Global,
         Cloud::UsGovernment => identity::Cloud::UsGovernment,
