@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use base::Secret;
 use proto::identity::v1 as identity;
+use proto::identity::v1::customer_user_service_client::CustomerUserServiceClient;
 use proto::identity::v1::session_service_client::SessionServiceClient;
-use proto::identity::v1::user_service_client::UserServiceClient;
 use proto::licensing::v1 as licensing;
 use proto::licensing::v1::catalog_service_client::CatalogServiceClient;
 use proto::licensing::v1::license_service_client::LicenseServiceClient;
@@ -260,7 +260,7 @@ impl Caller {
         &self,
         request: identity::CreateUserRequest,
     ) -> Answer<identity::CreateUserResponse> {
-        let mut users = UserServiceClient::new(self.services.identity.clone());
+        let mut users = CustomerUserServiceClient::new(self.services.identity.clone());
         read(users.create_user(self.ask(request)?).await)
     }
 
