@@ -24,6 +24,14 @@ pub mod common {
     }
 }
 
+/// What the services say about the channel: what partners are, and what they may do.
+pub mod channel {
+    /// Version 1.
+    pub mod v1 {
+        tonic::include_proto!("tandem.channel.v1");
+    }
+}
+
 /// Organizations, users, sessions.
 pub mod identity {
     /// Version 1.
@@ -44,6 +52,8 @@ pub mod licensing {
 pub mod partner {
     /// Version 1.
     pub mod v1 {
+        pub use crate::channel::v1::*;
+
         tonic::include_proto!("tandem.partner.v1");
     }
 }

@@ -109,7 +109,7 @@ impl pb::partner_user_service_server::PartnerUserService for Api {
 }
 
 #[tonic::async_trait]
-impl pb::user_service_server::UserService for Api {
+impl pb::customer_user_service_server::CustomerUserService for Api {
     async fn create_user(&self, request: Request<pb::CreateUserRequest>) -> Reply<pb::CreateUserResponse> {
         self.0.run::<CreateUser>(request).await
     }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use base::{Clock, Fault};
 use db::Db;
+use proto::identity::v1::customer_user_service_server::CustomerUserServiceServer;
 use proto::identity::v1::identity_internal_service_server::IdentityInternalServiceServer;
 use proto::identity::v1::key_service_server::KeyServiceServer;
 use proto::identity::v1::organization_service_server::OrganizationServiceServer;
 use proto::identity::v1::partner_user_service_server::PartnerUserServiceServer;
 use proto::identity::v1::registration_service_server::RegistrationServiceServer;
 use proto::identity::v1::session_service_server::SessionServiceServer;
-use proto::identity::v1::user_service_server::UserServiceServer;
 use proto::identity::v1::workload_service_server::WorkloadServiceServer;
 use service::config::ProcessConfig;
 use service::contract::REQUEST_BYTES_BULK;
@@ -131,7 +131,7 @@ fn front(host: &Arc<Host<Identity>>) -> Front {
     let public = Routes::new(RegistrationServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK))
         .add_service(OrganizationServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK))
         .add_service(PartnerUserServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK))
-        .add_service(UserServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK))
+        .add_service(CustomerUserServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK))
         .add_service(SessionServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK))
         .add_service(WorkloadServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK))
         .add_service(KeyServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK));
@@ -139,7 +139,7 @@ fn front(host: &Arc<Host<Identity>>) -> Front {
         "tandem.identity.v1.RegistrationService",
         "tandem.identity.v1.OrganizationService",
         "tandem.identity.v1.PartnerUserService",
-        "tandem.identity.v1.UserService",
+        "tandem.identity.v1.CustomerUserService",
         "tandem.identity.v1.SessionService",
         "tandem.identity.v1.WorkloadService",
         "tandem.identity.v1.KeyService",

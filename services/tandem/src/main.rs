@@ -8,6 +8,7 @@
 mod banner;
 mod clients;
 mod data;
+mod demo;
 mod failure;
 mod keys;
 mod migrate;
@@ -49,6 +50,8 @@ enum Command {
     Keys(keys::Command),
     /// Sign in and print an access token
     Token(token::Arguments),
+    /// Play the whole story of a joint invitation against freshly started services, which go when it ends
+    Demo(demo::Arguments),
     /// The platform's own staff
     #[command(subcommand)]
     Operator(operator::Command),
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Some(Command::Migrate(arguments)) => finish(arguments.run()),
         Some(Command::Keys(command)) => finish(async { command.run() }),
         Some(Command::Token(arguments)) => finish(arguments.run()),
+        Some(Command::Demo(arguments)) => finish(arguments.run()),
         Some(Command::Operator(command)) => finish(command.run()),
     }
 }

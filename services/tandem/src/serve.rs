@@ -1,5 +1,6 @@
 //! The all-in-one: three services in one process, each with its own database, listeners and keys, as if apart.
 
+use std::future::Future;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
@@ -11,7 +12,7 @@ use identity::operator::{self, WayIn};
 use partner::link::LinkBase;
 use service::config::{ConfigErrors, Peers, ProcessArgs, ProcessConfig};
 use service::keys::ServiceKeys;
-use service::process::{self, Bound};
+use service::process::{self, Addresses, Bound};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -62,20 +63,25 @@ pub(crate) fn serve(arguments: &Arguments) -> ExitCode {
     if let Err(fault) = &links {
         errors.add("TANDEM_LINK_BASE", fault.message());
     }
-    let config = arguments.process(&data).read(1, &mut errors);
-    let configs = errors.finish(()).map(|()| {
-        // What was right for one is right for the others.
-        let read = |service| arguments.process(&data).read(service, &mut ConfigErrors::default());
-        let mut configs = [config, read(2), read(3)];
-        for (config, service) in configs.iter_mut().zip(Service::ALL) {
-            config.database = Settings::new(data.database_url(service));
-        }
-        configs
-    });
+    let configs = arguments.configs(&data, errors);
     process::run(configs, |configs, stop| async move { AllInOne { data, configs }.run(suffix?, links?, stop).await })
 }
 
 impl Arguments {
+    /// The configurations of the three, or all that is wrong with them and was wrong before.
+    fn configs(&self, data: &DataDirectory, mut errors: ConfigErrors) -> Result<[ProcessConfig; 3], ConfigErrors> {
+        let config = self.process(data).read(1, &mut errors);
+        errors.finish(()).map(|()| {
+            // What was right for one is right for the others.
+            let read = |service| self.process(data).read(service, &mut ConfigErrors::default());
+            let mut configs = [config, read(2), read(3)];
+            for (config, service) in configs.iter_mut().zip(Service::ALL) {
+                config.database = Settings::new(data.database_url(service));
+            }
+            configs
+        })
+    }
+
     /// What the three have in common.
     fn process(&self, data: &DataDirectory) -> ProcessArgs {
         let address = match self.ports {
@@ -98,13 +104,64 @@ impl Arguments {
     }
 }
 
+/// Services that have been opened.
+pub(crate) struct Started {
+    /// Where identity, licensing and partner listen.
+    pub(crate) addresses: [Addresses; 3],
+    /// What the first operator signs in with.
+    operator: String,
+    /// The first operator's way in, when it was made by this start.
+    pub(crate) way_in: Option<WayIn>,
+}
+
+/// Opens the services below a folder, on free ports and with the defaults of everything else.
+pub(crate) async fn start_alone(
+    data: DataDirectory,
+    stop: CancellationToken,
+) -> Result<(Started, impl Future<Output = Result<(), Fault>>), Fault> {
+    let arguments = Arguments {
+        data_dir: data.path().display().to_string(),
+        ports: Ports::Free,
+        domain_suffix: "tandem.example".to_owned(),
+        link_base: "https://partner.tandem.example".to_owned(),
+        log: None,
+        log_format: None,
+    };
+    let suffix = identity::start::domain_suffix(&arguments.domain_suffix)?;
+    let links = partner::start::link_base(&arguments.link_base)?;
+    let configs = arguments.configs(&data, ConfigErrors::default());
+    let configs = configs.map_err(|errors| Fault::internal("the defaults are no configuration").because(errors))?;
+    let (started, _, serving) = AllInOne { data, configs }.start(suffix, links, stop).await?;
+    Ok((started, serving))
+}
+
 struct AllInOne {
     data: DataDirectory,
     configs: [ProcessConfig; 3],
 }
 
 impl AllInOne {
-    async fn run(mut self, suffix: Domain, links: LinkBase, stop: CancellationToken) -> Result<(), Fault> {
+    async fn run(self, suffix: Domain, links: LinkBase, stop: CancellationToken) -> Result<(), Fault> {
+        let data = self.data.clone();
+        let (started, ready, serving) = self.start(suffix, links, stop).await?;
+        let (operator, secret) = match started.way_in {
+            Some(WayIn { sign_in_name, secret }) => (sign_in_name, hand_over(&data, secret)?),
+            None => (started.operator, Secret::HandedOver),
+        };
+        let banner = Banner { data: data.path(), addresses: started.addresses, operator, secret };
+        // Whoever closed standard output does not want to read it.
+        let _ = io::stdout().write_all(banner.text().as_bytes());
+        tokio::try_join!(serving, ready).map(drop)
+    }
+
+    /// Opens everything, and answers who is where, what says that all of them serve, and what serves until told to stop.
+    async fn start(
+        mut self,
+        suffix: Domain,
+        links: LinkBase,
+        stop: CancellationToken,
+    ) -> Result<(Started, impl Future<Output = Result<(), Fault>>, impl Future<Output = Result<(), Fault>>), Fault>
+    {
         // Before any port is taken, so that a second start complains of the first one and not of its ports.
         self.data.prepare().await?;
         let [identity, licensing, partner] = self.bind().await?;
@@ -118,21 +175,18 @@ impl AllInOne {
         let identity_host = identity::start::open(first, keys(Service::Identity)?, suffix, clock.clone()).await?;
         let licensing_host = licensing::start::open(second, keys(Service::Licensing)?, clock.clone()).await?;
         let partner_host = partner::start::open(third, keys(Service::Partner)?, links, clock).await?;
-        let (operator, secret) = match operator::ensure_first(&identity_host).await? {
-            Some(WayIn { sign_in_name, secret }) => (sign_in_name, self.hand_over(secret)?),
-            None => (operator::sign_in_name(&identity_host).await?.unwrap_or_default(), Secret::HandedOver),
+        let way_in = operator::ensure_first(&identity_host).await?;
+        let operator = operator::sign_in_name(&identity_host).await?.unwrap_or_default();
+        let [first, ..] = self.configs;
+        let serving = async move {
+            tokio::try_join!(
+                identity::start::serve(identity_host, identity, &first, stop.clone()),
+                licensing::start::serve(licensing_host, licensing, stop.clone()),
+                partner::start::serve(partner_host, partner, stop),
+            )
+            .map(drop)
         };
-        let banner = Banner { data: self.data.path(), addresses, operator, secret };
-        // Whoever closed standard output does not want to read it.
-        let _ = io::stdout().write_all(banner.text().as_bytes());
-
-        tokio::try_join!(
-            identity::start::serve(identity_host, identity, first, stop.clone()),
-            licensing::start::serve(licensing_host, licensing, stop.clone()),
-            partner::start::serve(partner_host, partner, stop),
-            ready,
-        )
-        .map(drop)
+        Ok((Started { addresses, operator, way_in }, ready, serving))
     }
 
     /// Takes the addresses and lets each service know those of the others.
@@ -151,15 +205,15 @@ impl AllInOne {
         }
         Ok(bounds)
     }
+}
 
-    /// Shows the first operator's secret on a terminal, and keeps it in a file otherwise: a log is no place for it.
-    fn hand_over(&self, secret: base::Secret<String>) -> Result<Secret, Fault> {
-        if io::stdout().is_terminal() {
-            return Ok(Secret::Shown(secret));
-        }
-        let path = self.data.operator_secret();
-        secrets::write(&path, &secret)?;
-        info!(file = %path.display(), "the one-time secret of the first operator is in this file");
-        Ok(Secret::InFile(path))
+/// Shows the first operator's secret on a terminal, and keeps it in a file otherwise: a log is no place for it.
+fn hand_over(data: &DataDirectory, secret: base::Secret<String>) -> Result<Secret, Fault> {
+    if io::stdout().is_terminal() {
+        return Ok(Secret::Shown(secret));
     }
+    let path = data.operator_secret();
+    secrets::write(&path, &secret)?;
+    info!(file = %path.display(), "the one-time secret of the first operator is in this file");
+    Ok(Secret::InFile(path))
 }

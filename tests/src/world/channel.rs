@@ -1,7 +1,7 @@
 //! The channel: partners who were taken in, their partnerships, customers and invitations, all over RPCs.
 
 use proto::identity::v1 as identity;
-use proto::identity::v1::user_service_client::UserServiceClient;
+use proto::identity::v1::customer_user_service_client::CustomerUserServiceClient;
 use proto::partner::v1 as pb;
 use proto::partner::v1::customer_service_client::CustomerServiceClient;
 use proto::partner::v1::invitation_service_client::InvitationServiceClient;
@@ -269,7 +269,7 @@ impl Doors {
             request_id: Uuid::now_v7().to_string(),
             validate_only: false,
         };
-        let mut users = UserServiceClient::new(self.to_identity().await);
+        let mut users = CustomerUserServiceClient::new(self.to_identity().await);
         let made = users.create_user(authorized(&partner.session.access_token, request)).await;
         let made = made.expect("a partner adds a user").into_inner();
         self.replace_password(&made.user.expect("a user").sign_in_name, &made.temporary_password).await

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 
+use db::Db;
 use proto::identity::v1::identity_fact::Fact as FactOfIdentity;
 use proto::identity::v1::{Cloud, IdentityFact, OrganizationFact, OrganizationKind, UserFact, organization, user_fact};
 use proto::licensing::v1::catalog_service_client::CatalogServiceClient;
@@ -13,6 +14,7 @@ use proto::licensing::v1::{
 };
 use proto::partner::v1::partner_fact::Fact as FactOfPartner;
 use proto::partner::v1::{Access, PartnerFact, PartnerKind, PartnerStanding, PartnershipStanding, partner_standing};
+use testkit::database::Kind;
 use tokio::sync::Mutex;
 use tonic::Status;
 use uuid::Uuid;
@@ -65,6 +67,15 @@ impl World {
         match operators.entry(self.addresses[0].public) {
             Entry::Occupied(known) => known.get().clone(),
             Entry::Vacant(place) => place.insert(self.operator().await).clone(),
+        }
+    }
+
+    /// Licensing's database, for looking inside. On PostgreSQL these are sessions of the test's own: one that is opened in
+    /// a test ends with the runtime of that test, and must not stay behind in the pool of a world that others share.
+    pub async fn licensing_database(&self) -> Db {
+        match self.kind {
+            Kind::Sqlite => self.licensing.db.clone(),
+            Kind::Postgres => Db::open(self.databases()[1]).await.expect("licensing's database opens"),
         }
     }
 

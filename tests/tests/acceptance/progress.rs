@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proto::identity::v1 as identity;
-use proto::identity::v1::user_service_client::UserServiceClient;
+use proto::identity::v1::customer_user_service_client::CustomerUserServiceClient;
 use proto::licensing::v1::ListEntitlementsRequest;
 use proto::licensing::v1::entitlement_service_client::EntitlementServiceClient;
 use proto::partner::v1 as pb;
@@ -62,7 +62,8 @@ impl Scene {
     async fn managing(&self) -> [Result<(), Status>; 2] {
         let (token, customer_id) = (&self.reseller.session.access_token, self.tenant.customer_id.clone());
         let users = identity::ListUsersRequest { customer_id: customer_id.clone(), ..Default::default() };
-        let users = UserServiceClient::new(self.world.to_identity().await).list_users(authorized(token, users)).await;
+        let users =
+            CustomerUserServiceClient::new(self.world.to_identity().await).list_users(authorized(token, users)).await;
         let held = ListEntitlementsRequest { customer_id, ..Default::default() };
         let mut licensing = EntitlementServiceClient::new(self.world.to_licensing().await);
         let held = licensing.list_entitlements(authorized(token, held)).await;

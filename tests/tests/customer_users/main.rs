@@ -9,7 +9,7 @@ mod reduction;
 mod resolution;
 mod telling;
 
-use proto::identity::v1::user_service_client::UserServiceClient;
+use proto::identity::v1::customer_user_service_client::CustomerUserServiceClient;
 use proto::identity::v1::{
     CreateUserRequest, CreateUserResponse, GetUserRequest, ListUsersRequest, ListUsersResponse, User,
 };
@@ -44,11 +44,11 @@ impl Desk {
 }
 
 /// The service, with requests unwrapped.
-struct Users(UserServiceClient<Channel>);
+struct Users(CustomerUserServiceClient<Channel>);
 
 impl Users {
     async fn of(world: &World) -> Self {
-        Self(UserServiceClient::new(world.to_identity().await))
+        Self(CustomerUserServiceClient::new(world.to_identity().await))
     }
 
     async fn create(&mut self, token: &str, request: CreateUserRequest) -> Result<CreateUserResponse, Status> {

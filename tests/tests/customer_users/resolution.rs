@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use base::Clock;
 use identity::api::Api;
 use identity::names::Domain;
+use proto::identity::v1::customer_user_service_server::CustomerUserService as _;
 use proto::identity::v1::identity_internal_service_server::IdentityInternalService as _;
 use proto::identity::v1::registration_service_server::RegistrationService as _;
 use proto::identity::v1::session_service_server::SessionService as _;
-use proto::identity::v1::user_service_server::UserService as _;
 use proto::identity::v1::{
     ApplyPartnerFactsRequest, CancelAccessRequest, ConfirmOrganizationRequest, CreateUserRequest, ListUsersRequest,
     PrepareAccessRequest, SignInRequest,

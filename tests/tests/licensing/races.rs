@@ -104,9 +104,9 @@ async fn counters_are_right_at_every_moment_and_with_more_demand_than_seats_none
             }
         });
     }
-    let mut moments = 0;
+    let (database, mut moments) = (world.licensing_database().await, 0);
     while !tasks.is_empty() {
-        for (total, consumed, licenses) in counted(&world.licensing.db, customer).await {
+        for (total, consumed, licenses) in counted(&database, customer).await {
             assert!(consumed == licenses && (0..=total).contains(&consumed), "{consumed} of {total}, {licenses}");
         }
         moments += 1;
@@ -153,7 +153,8 @@ async fn who_is_found_allowed_gives_licenses_before_the_permission_ends_and_not_
     let trade = Trade::begin(&world).await;
     Shop::of(&world).await.order(trade.seller(), trade.order(1)).await.unwrap();
     let users = world.told_users(&trade.customer, 1).await;
-    let held = hold_pools(&world.licensing.db, trade.customer.parse().unwrap()).await;
+    let database = world.licensing_database().await;
+    let held = hold_pools(&database, trade.customer.parse().unwrap()).await;
     let request = change(&trade.customer, &users, &[&trade.product], &[]);
     let mut licenses = Licenses::of(&world).await;
     let token = trade.helper().to_owned();
@@ -162,14 +163,14 @@ async fn who_is_found_allowed_gives_licenses_before_the_permission_ends_and_not_
         let (mut licenses, token) = (licenses.clone(), token.clone());
         async move { licenses.update(&token, request).await }
     });
-    waiting(&world.licensing.db, 1).await;
+    waiting(&database, 1).await;
     let ending = tokio::spawn({
         let (world, customer, partner) =
             (Arc::clone(&world), trade.customer.clone(), trade.reseller.organization_id.clone());
         let ended = Grant { active: false, epoch: 2, ..Grant::RESELLER };
         async move { world.told_access(&customer, &partner, ended).await }
     });
-    waiting(&world.licensing.db, 2).await;
+    waiting(&database, 2).await;
     assert!(!ending.is_finished(), "the end of a permission waits for who was found allowed by it");
     held.rollback().await;
     assert_eq!(words(&giving.await.unwrap().unwrap()), ["CHANGED"]);
@@ -183,14 +184,15 @@ async fn a_deletion_waits_for_who_is_giving_licenses() {
     let trade = Trade::begin(&world).await;
     Shop::of(&world).await.order(trade.seller(), trade.order(1)).await.unwrap();
     let users = world.told_users(&trade.customer, 1).await;
-    let held = hold_pools(&world.licensing.db, trade.customer.parse().unwrap()).await;
+    let database = world.licensing_database().await;
+    let held = hold_pools(&database, trade.customer.parse().unwrap()).await;
     let state = user_fact::State::Deleted.into();
     let fact = UserFact { state, ..World::user_fact(&trade.customer, &users[0], "Uma User") };
     let deleting = tokio::spawn({
         let world = Arc::clone(&world);
         async move { world.apply_identity_facts(vec![IdentityFact { version: 2, fact: Some(Fact::User(fact)) }]).await }
     });
-    waiting(&world.licensing.db, 1).await;
+    waiting(&database, 1).await;
     assert!(!deleting.is_finished());
     held.rollback().await;
     deleting.await.unwrap().unwrap();

@@ -141,7 +141,7 @@ async fn random_batches_do_what_a_sequence_of_single_changes_does(
     for word in ["CHANGED", "UNCHANGED", "NO_SEATS_AVAILABLE", "NOT_ENTITLED", "USER_DELETED", "NOT_FOUND"] {
         assert!(told.contains_key(word), "seed {seed} never met {word}");
     }
-    let mut tx = world.licensing.db.snapshot().await.unwrap();
+    let mut tx = world.licensing_database().await.snapshot().await.unwrap();
     let rows: Vec<(Uuid, Uuid)> = tx
         .sql("SELECT user_id, product_id FROM assignments WHERE customer_id = $1")
         .bind(customer.parse::<Uuid>().unwrap())

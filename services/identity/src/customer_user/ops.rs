@@ -29,7 +29,7 @@ pub struct CreateUser {
 
 impl Operation for CreateUser {
     type Service = Identity;
-    const METHOD: &'static str = "/tandem.identity.v1.UserService/CreateUser";
+    const METHOD: &'static str = "/tandem.identity.v1.CustomerUserService/CreateUser";
     const PERMISSION: Permission = Permission::ManageCustomerUsers;
     type Prepared = ();
 
@@ -97,7 +97,7 @@ pub struct GetUser {
 
 impl Operation for GetUser {
     type Service = Identity;
-    const METHOD: &'static str = "/tandem.identity.v1.UserService/GetUser";
+    const METHOD: &'static str = "/tandem.identity.v1.CustomerUserService/GetUser";
     const PERMISSION: Permission = Permission::ReadCustomerUsers;
     type Prepared = ();
 
@@ -122,7 +122,7 @@ pub struct ListUsers {
 
 impl Operation for ListUsers {
     type Service = Identity;
-    const METHOD: &'static str = "/tandem.identity.v1.UserService/ListUsers";
+    const METHOD: &'static str = "/tandem.identity.v1.CustomerUserService/ListUsers";
     const PERMISSION: Permission = Permission::ReadCustomerUsers;
     type Prepared = ();
 

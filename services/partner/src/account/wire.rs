@@ -38,7 +38,7 @@ impl Wire for OnboardPartner {
         let mpn_id = form.take("mpn_id", MpnId::parse(&request.mpn_id));
         let admin_display_name = form.take("admin_display_name", DisplayName::parse(&request.admin_display_name));
         let admin_name = form.take("admin_name", LocalName::parse(&request.admin_name));
-        let support = support(&mut form, request.support_contact.unwrap_or_default());
+        let support = support(&mut form, &request.support_contact.unwrap_or_default());
         repeatable(&mut form, &request.request_id, request.validate_only);
         form.finish(|| {
             Some(Self {
@@ -80,7 +80,7 @@ pub(crate) fn repeatable(form: &mut Form, request_id: &str, dry: bool) {
     }
 }
 
-fn support(form: &mut Form, contact: pb::SupportContact) -> Option<SupportContact> {
+fn support(form: &mut Form, contact: &pb::SupportContact) -> Option<SupportContact> {
     let email = form.take("support_contact.email", Email::parse(&contact.email));
     let phone = form.text("support_contact.phone", &contact.phone, 0..=PHONE_MAX);
     let website = form.text("support_contact.website", &contact.website, 0..=WEBSITE_MAX);

@@ -9,7 +9,8 @@ use proto::partner::v1 as pb;
 use service::Cx;
 use uuid::Uuid;
 
-use super::{Relationship, store};
+use super::Relationship;
+use super::store::{self, epochs};
 use crate::account::wire::write_kind;
 use crate::organization::Organization;
 use crate::{Partner, clients};
@@ -25,22 +26,9 @@ pub enum Change {
 
 /// Allots the next epoch of a pair. The row is held until the transaction ends.
 pub async fn next_epoch(tx: &mut Tx, first: Uuid, second: Uuid, change: Change) -> Result<i64, Fault> {
-    let epoch: i64 = tx
-        .sql(
-            "INSERT INTO epochs (first_id, second_id, epoch, reduced_epoch) VALUES ($1, $2, 1, 0)
-             ON CONFLICT (first_id, second_id) DO UPDATE SET epoch = epochs.epoch + 1
-             RETURNING epoch",
-        )
-        .bind(first)
-        .bind(second)
-        .one()
-        .await?;
+    let epoch = epochs::next(tx, first, second).await?;
     if change == Change::Takes {
-        tx.sql("UPDATE epochs SET reduced_epoch = epoch WHERE first_id = $1 AND second_id = $2")
-            .bind(first)
-            .bind(second)
-            .execute()
-            .await?;
+        epochs::reduce(tx, first, second).await?;
     }
     Ok(epoch)
 }
@@ -50,13 +38,7 @@ pub async fn next_epoch(tx: &mut Tx, first: Uuid, second: Uuid, change: Change) 
 /// # Errors
 /// `ACCESS_CHANGED`.
 pub async fn check_unreduced(tx: &mut Tx, first: Uuid, second: Uuid, epoch: i64) -> Result<(), Fault> {
-    let reduced: Option<i64> = tx
-        .sql("SELECT reduced_epoch FROM epochs WHERE first_id = $1 AND second_id = $2")
-        .bind(first)
-        .bind(second)
-        .for_update()
-        .optional()
-        .await?;
+    let reduced = epochs::reduced(tx, first, second).await?;
     if reduced.is_some_and(|reduced| reduced > epoch) {
         return Err(changed());
     }
@@ -93,12 +75,7 @@ pub async fn present(
     partner: Id<Organization>,
     decision: Uuid,
 ) -> Result<pb::Access, Fault> {
-    let epoch: Option<i64> = tx
-        .sql("SELECT epoch FROM epochs WHERE first_id = $1 AND second_id = $2")
-        .bind(customer)
-        .bind(partner)
-        .optional()
-        .await?;
+    let epoch = epochs::last(tx, customer.uuid(), partner.uuid()).await?;
     read(tx, customer, partner, epoch.unwrap_or(0), Some(decision)).await
 }
 

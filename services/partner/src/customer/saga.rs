@@ -58,7 +58,7 @@ impl Creation {
         let kind = PartnerKind::parse(&self.kind).ok_or_else(|| Fault::internal("a creation cannot be read"))?;
         let mut parties = vec![(partner, kind)];
         if let Some(reseller) = self.reseller.map(Id::from_uuid) {
-            partnership::check_active(&mut cx.tx, partner, reseller).await?;
+            partnership::store::check_active(&mut cx.tx, partner, reseller).await?;
             parties.push((reseller, PartnerKind::Reseller));
         }
         for (party, kind) in parties {

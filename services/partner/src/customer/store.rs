@@ -1,5 +1,7 @@
 //! Relationships and delegated admin in SQL.
 
+pub(super) mod epochs;
+
 use base::names::{prefix_end, sort_key};
 use base::{Fault, Id, Keyset, Page, Seek, Timestamp};
 use db::{Record, Row, Tx};

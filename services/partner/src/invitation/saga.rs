@@ -123,7 +123,7 @@ impl Acceptance {
         let customer_id = Id::from_uuid(self.customer);
         let customer = organization::store::get(&mut cx.tx, customer_id).await?.ok_or_else(gone)?;
         if let Some(provider) = invitation.provider {
-            partnership::check_active(&mut cx.tx, provider, invitation.partner).await?;
+            partnership::store::check_active(&mut cx.tx, provider, invitation.partner).await?;
         }
         cx.deliver_as(saga);
         for party in parties(cx, &invitation).await? {

@@ -9,7 +9,6 @@ pub mod store;
 pub mod wire;
 
 use base::{Fault, Id, Timestamp};
-use db::Tx;
 use service::keys::ServiceKeys;
 
 use crate::link::{self, Purpose};
@@ -130,14 +129,6 @@ pub fn unknown_link() -> Fault {
 /// The refusal where two are no partners.
 pub fn not_active() -> Fault {
     Fault::precondition("PARTNERSHIP_NOT_ACTIVE", "the provider and the reseller have no active partnership")
-}
-
-/// Refuses what rests on the partnership of the two when there is none. Its row is held.
-///
-/// # Errors
-/// `PARTNERSHIP_NOT_ACTIVE`.
-pub async fn check_active(tx: &mut Tx, provider: Id<Organization>, reseller: Id<Organization>) -> Result<(), Fault> {
-    store::active(tx, provider, reseller).await?.map(drop).ok_or_else(not_active)
 }
 
 impl State {

@@ -5,7 +5,7 @@ use base::{Fault, Id, Keyset, Page, Seek, Timestamp};
 use db::{Record, Row, Tx};
 use uuid::Uuid;
 
-use super::{Partnership, State};
+use super::{Partnership, State, not_active};
 use crate::organization::Organization;
 
 impl Record for Partnership {
@@ -82,6 +82,14 @@ pub async fn active(
     .for_share()
     .optional()
     .await
+}
+
+/// Refuses what rests on the partnership of the two when there is none. Its row is held.
+///
+/// # Errors
+/// `PARTNERSHIP_NOT_ACTIVE`.
+pub async fn check_active(tx: &mut Tx, provider: Id<Organization>, reseller: Id<Organization>) -> Result<(), Fault> {
+    active(tx, provider, reseller).await?.map(drop).ok_or_else(not_active)
 }
 
 /// How many invitations of the provider are open.

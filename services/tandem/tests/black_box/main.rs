@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test without its program has nothing better to do than fail")]
 
 mod all_in_one;
+mod demo;
 mod handbook;
 mod program;
 mod terminal;

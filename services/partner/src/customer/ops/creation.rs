@@ -99,7 +99,7 @@ impl Operation for CreateCustomer {
                 let message = "only a provider names the reseller of a customer";
                 return Err(Fault::denied("PARTNER_KIND_NOT_ALLOWED", message).with("partner_kinds", "PROVIDER"));
             }
-            partnership::check_active(&mut cx.tx, own, reseller).await?;
+            partnership::store::check_active(&mut cx.tx, own, reseller).await?;
             check_account(cx, reseller).await?;
         }
         let id: Id<Self> = cx.new_id();

@@ -150,7 +150,7 @@ impl Operation for AcceptInvitation {
         previewed.invitation.check_customer(&previewed.partner, &customer)?;
         self.check_consent(&previewed)?;
         if let Some(provider) = previewed.invitation.provider {
-            partnership::check_active(&mut cx.tx, provider, previewed.invitation.partner).await?;
+            partnership::store::check_active(&mut cx.tx, provider, previewed.invitation.partner).await?;
         }
         let parties = acceptance::parties(cx, &previewed.invitation).await?;
         let acceptance: Id<Self> = cx.new_id();

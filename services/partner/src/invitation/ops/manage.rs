@@ -61,7 +61,7 @@ impl CreateInvitation {
             let message = "only a reseller invites jointly with its provider";
             return Err(Fault::denied("PARTNER_KIND_NOT_ALLOWED", message).with("partner_kinds", "RESELLER"));
         }
-        partnership::check_active(&mut cx.tx, provider, own.id).await?;
+        partnership::store::check_active(&mut cx.tx, provider, own.id).await?;
         account::store::get(&mut cx.tx, provider).await?.ok_or_else(gone)?.check_active()
     }
 }
