@@ -51,7 +51,7 @@ pub fn picture(service: &str, rows: &[(String, String)], granted: &Granted) -> S
             (Some(allowed), _) => cells(allowed),
             (None, "Anyone") => "  everybody, without a token".to_owned(),
             (None, "SignedIn") => "  everybody who is signed in".to_owned(),
-            (None, "Peer") => "  the one service that the contract names".to_owned(),
+            (None, "Peer") => "  the services that the contract names".to_owned(),
             (None, _) => "  nobody".to_owned(),
         };
         let _ = writeln!(text, "{}", format!("{method:width$}{cells}").trim_end());

@@ -181,7 +181,7 @@ async fn a_decision_is_effective_everywhere_before_it_has_arrived(#[values(Kind:
     scene.begin().await;
     let acceptance = scene.shown().await.acceptance.unwrap();
     assert_eq!((acceptance.state(), acceptance.delivered), (Acceptance::Committed, false));
-    assert_eq!(scene.world.customer_ids(&scene.reseller).await, [scene.tenant.customer_id.clone()]);
+    assert_eq!(scene.world.customer_ids(&scene.reseller).await, [scene.tenant.customer_id.as_str()]);
     for answer in scene.managing().await {
         answer.unwrap();
     }

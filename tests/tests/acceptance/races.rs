@@ -44,7 +44,7 @@ impl Race<'_> {
         let held_up = |who: u64| match who {
             _ if round % 3 == who => Duration::ZERO,
             0 => Duration::from_millis(round % 5),
-            _ if round % 3 == 0 => patience,
+            _ if round.is_multiple_of(3) => patience,
             _ => Duration::from_millis(round % 7),
         };
         let mut callers = JoinSet::new();
@@ -168,10 +168,10 @@ async fn one_link_has_one_outcome_whoever_accepts_cancels_and_removes_at_the_sam
             let winner = ended.accepted.first().copied();
             assert!(ended.accepted.iter().all(|tenant| Some(*tenant) == winner), "round {round}: two tenants accepted");
             assert_eq!(winner.is_some(), is_accepted, "round {round}: {:?}", ended.state);
-            for tenant in 0..2 {
+            for (tenant, provided) in provided.iter_mut().enumerate() {
                 let is_winner = winner == Some(tenant);
-                provided[tenant] |= is_winner;
-                assert_eq!(race.served(tenant).await, (is_winner, provided[tenant]), "round {round}");
+                *provided |= is_winner;
+                assert_eq!(race.served(tenant).await, (is_winner, *provided), "round {round}");
                 if is_winner {
                     race.part(tenant).await;
                 }

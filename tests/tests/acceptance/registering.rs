@@ -44,7 +44,7 @@ async fn an_invited_customer_registers_and_accepts(#[values(Kind::Sqlite, Kind::
         admin_sign_in_name: made.admin_sign_in_name,
     };
     world.accept(&tenant, &token).await;
-    assert_eq!(world.customer_ids(&reseller).await, [organization.organization_id.clone()]);
+    assert_eq!(world.customer_ids(&reseller).await, [organization.organization_id.as_str()]);
     assert_eq!(world.customer_ids(&provider).await, [organization.organization_id]);
     // The reseller manages its users from now on.
     world.customer_user(&reseller, &tenant, &[]).await;

@@ -28,8 +28,8 @@ async fn a_partner_of_the_government_s_cloud_makes_and_lists_customers_there(
     let world = World::shared(kind).await;
     let (here, there) = (world.onboard(Direct).await, government(world).await);
     let (ours, theirs) = (world.create_customer(&here).await, world.create_customer(&there).await);
-    assert_eq!(world.customer_ids(&there).await, [theirs.customer_id.clone()]);
-    assert_eq!(world.customer_ids(&here).await, [ours.customer_id.clone()]);
+    assert_eq!(world.customer_ids(&there).await, [theirs.customer_id.as_str()]);
+    assert_eq!(world.customer_ids(&here).await, [ours.customer_id.as_str()]);
     let mut calls = calls(world).await;
     let shown = calls.get(there.token(), &theirs.customer_id).await.unwrap().customer.unwrap();
     assert_eq!((shown.country.as_str(), shown.relationship()), ("US", Direct));

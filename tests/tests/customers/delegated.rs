@@ -33,7 +33,7 @@ async fn delegated_admin_that_is_withdrawn_is_gone_everywhere_and_the_relationsh
     assert_eq!((revoked.active, revoked.delegated_admin), (true, false));
     let everywhere = known_by_all(world, &tenant.customer_id, &reseller.organization_id).await;
     assert_eq!(everywhere, [Some((true, false)); 2], "known before the answer");
-    assert_eq!(world.customer_ids(&reseller).await, [tenant.customer_id.clone()]);
+    assert_eq!(world.customer_ids(&reseller).await, [tenant.customer_id.as_str()]);
     assert_eq!(calls.partner_of(&tenant, &reseller).await.unwrap(), revoked);
     assert_eq!(calls.partner_of(&tenant, &provider).await.unwrap(), before, "the other partner keeps its own");
 

@@ -80,7 +80,7 @@ async fn a_removed_customer_is_gone_for_the_reseller_and_nothing_else_changes(
     let seen = calls.partner_of(&tenant, &reseller).await.expect("the customer still sees who has delegated admin");
     assert_eq!((seen.active, seen.delegated_admin, seen.order_right), (false, true, false));
     assert_eq!(calls.partner_of(&tenant, &provider).await.unwrap(), of_provider, "the provider is untouched");
-    assert_eq!(world.customer_ids(&provider).await, [tenant.customer_id.clone()]);
+    assert_eq!(world.customer_ids(&provider).await, [tenant.customer_id.as_str()]);
     let everywhere = known_by_all(world, &tenant.customer_id, &provider.organization_id).await;
     assert_eq!(everywhere, [Some((true, true)); 2]);
 }
@@ -147,7 +147,7 @@ async fn a_relationship_is_reinstated_by_a_new_invitation(#[values(Kind::Sqlite,
     assert_eq!(known_by_all(world, &tenant.customer_id, &reseller.organization_id).await, [Some((true, true)); 2]);
     let repeated = calls.remove(reseller.token(), removal).await.unwrap();
     assert_eq!(repeated.state(), State::Done, "what a former request did is not done again");
-    assert_eq!(world.customer_ids(&reseller).await, [tenant.customer_id.clone()]);
+    assert_eq!(world.customer_ids(&reseller).await, [tenant.customer_id.as_str()]);
     let stale = pb::RemoveCustomerRequest { etag: first.etag, ..removing(&tenant.customer_id) };
     assert_eq!(reason(&calls.remove(reseller.token(), stale).await), "ETAG_MISMATCH");
     let anew = pb::RemoveCustomerRequest { request_id: request_id(), ..removing(&tenant.customer_id) };

@@ -1,11 +1,6 @@
 //! Taking partners in that are in the program already: who may, what becomes of it, and the way in that is shown once
 //! (D-13, D-51, C22, C23).
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test has nothing better to do than fail"
-)]
+#![expect(clippy::unwrap_used, reason = "a test has nothing better to do than fail")]
 
 mod away;
 mod dry;

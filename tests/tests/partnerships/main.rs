@@ -1,11 +1,6 @@
 //! Partnerships: how a provider and a reseller come together, what each of them sees of it, and how it ends (D-61 to D-66,
 //! D-82, C6, C20, C25, C33, C34, AS-80 to AS-82, AS-106).
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test has nothing better to do than fail"
-)]
+#![expect(clippy::unwrap_used, reason = "a test has nothing better to do than fail")]
 
 mod accepting;
 mod away;

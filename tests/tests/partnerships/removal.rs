@@ -156,8 +156,8 @@ async fn neither_side_gets_the_other_s_customers(#[values(Kind::Sqlite, Kind::Po
     let (of_provider, of_reseller) =
         (world.create_customer(&pair.provider).await, world.create_customer(&pair.reseller).await);
     pair.join().await;
-    assert_eq!(world.customer_ids(&pair.provider).await, [of_provider.customer_id.clone()]);
-    assert_eq!(world.customer_ids(&pair.reseller).await, [of_reseller.customer_id.clone()]);
+    assert_eq!(world.customer_ids(&pair.provider).await, [of_provider.customer_id.as_str()]);
+    assert_eq!(world.customer_ids(&pair.reseller).await, [of_reseller.customer_id.as_str()]);
     for (partner, customer_id) in [(&pair.provider, of_reseller.customer_id), (&pair.reseller, of_provider.customer_id)]
     {
         let request = pb::GetCustomerRequest { customer_id };

@@ -1,6 +1,6 @@
 //! Relationships and delegated admin in SQL.
 
-pub(super) mod epochs;
+pub mod epochs;
 
 use base::names::{prefix_end, sort_key};
 use base::{Fault, Id, Keyset, Page, Seek, Timestamp};
