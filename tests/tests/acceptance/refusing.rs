@@ -51,8 +51,15 @@ async fn consent_is_given_to_what_was_seen_and_by_ticking_the_box(#[values(Kind:
     };
     let renamed = authorized(&partner.session.access_token, rename);
     OrganizationServiceClient::new(world.to_identity().await).update_organization(renamed).await.unwrap();
+    let shown = pb::GetInvitationRequest { invitation_id: id.clone() };
     let known = async {
-        while world.consent(&token).await.consent_hash == seen.consent_hash {
+        let mut invitations = world.invitations().await;
+        loop {
+            let shown = authorized(&partner.session.access_token, shown.clone());
+            let shown = invitations.get_invitation(shown).await.unwrap().into_inner().invitation.unwrap();
+            if shown.partner_name == "Somebody Else" {
+                return;
+            }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
