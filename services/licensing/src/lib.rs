@@ -11,7 +11,6 @@ pub mod api;
 pub mod clients;
 pub mod entitlement;
 pub mod license;
-pub mod names;
 pub mod offer;
 pub mod organization;
 pub mod partner;

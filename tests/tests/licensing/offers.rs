@@ -99,7 +99,7 @@ async fn everything_that_is_wrong_with_an_offer_is_told_at_once(#[values(Kind::S
         (UpsertOfferRequest { minimum_quantity: 0, ..good.clone() }, "OUT_OF_RANGE"),
         (UpsertOfferRequest { maximum_quantity: 1_000_001, ..good.clone() }, "OUT_OF_RANGE"),
         (UpsertOfferRequest { minimum_quantity: 9, maximum_quantity: 8, ..good.clone() }, "OUT_OF_RANGE"),
-        (UpsertOfferRequest { countries: vec!["Germany".to_owned()], ..good.clone() }, "MALFORMED"),
+        (UpsertOfferRequest { countries: vec!["UK".to_owned()], ..good.clone() }, "COUNTRY_UNKNOWN"),
         (UpsertOfferRequest { countries: vec!["DE".to_owned(); 251], ..good.clone() }, "TOO_LONG"),
         (UpsertOfferRequest { countries: vec!["D".to_owned()], name: String::new(), ..good }, "INVALID_ARGUMENT"),
     ] {

@@ -56,15 +56,3 @@ impl Offer {
         *other == Self { create_time, update_time, version, ..self.clone() }
     }
 }
-
-/// A country as ISO 3166-1 alpha-2 writes it, in upper case. Whether the code is assigned does not matter here: an offer
-/// for a country that does not exist is sold to nobody.
-///
-/// # Errors
-/// `MALFORMED`.
-pub fn parse_country(text: &str) -> Result<String, (&'static str, String)> {
-    if text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic()) {
-        return Ok(text.to_ascii_uppercase());
-    }
-    Err(("MALFORMED", "a country is its two-letter code of ISO 3166-1, such as US".to_owned()))
-}

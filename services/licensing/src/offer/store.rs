@@ -6,8 +6,8 @@ use base::{Fault, Id, Keyset, Page, Seek, Timestamp};
 use db::{Record, Row, Tx};
 
 use super::Offer;
-use crate::names::{prefix_end, sort_key};
 use crate::product::Product;
+use base::names::{prefix_end, sort_key};
 
 impl Record for Offer {
     /// Without its countries.

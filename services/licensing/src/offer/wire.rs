@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use base::country::Country;
 use base::{Fault, Page, Seek};
 use proto::licensing::v1 as pb;
 use service::form::{etag, timestamp};
@@ -10,9 +11,9 @@ use service::{Form, Wire};
 
 use super::ops::{GetOffer, ListOffers, UpsertOffer};
 use super::store::Filter;
-use super::{COUNTRIES_MAX, Offer, QUANTITY_MAX, parse_country};
-use crate::names::sort_key;
+use super::{COUNTRIES_MAX, Offer, QUANTITY_MAX};
 use crate::product::wire::NAME_MAX;
+use base::names::sort_key;
 
 impl Wire for UpsertOffer {
     type Request = pb::UpsertOfferRequest;
@@ -59,7 +60,9 @@ fn countries(form: &mut Form, codes: &[String]) -> BTreeSet<String> {
         form.wrong("countries", "TOO_LONG", message);
         return BTreeSet::new();
     }
-    let read = |(at, code): (usize, &String)| form.take(format!("countries[{at}]"), parse_country(code));
+    let read = |(at, code): (usize, &String)| {
+        form.take(format!("countries[{at}]"), Country::parse(code).map(|country| country.as_str().to_owned()))
+    };
     codes.iter().enumerate().filter_map(read).collect()
 }
 
@@ -83,7 +86,7 @@ impl Wire for ListOffers {
         let product = form.optional_id("product_id", &request.product_id);
         let country = match request.country.as_str() {
             "" => Some(None),
-            code => form.take("country", parse_country(code)).map(Some),
+            code => form.take("country", Country::parse(code).map(|country| country.as_str().to_owned())).map(Some),
         };
         form.finish(|| {
             Some(Self {

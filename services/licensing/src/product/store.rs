@@ -7,7 +7,7 @@ use db::{Record, Row, Tx};
 use uuid::Uuid;
 
 use super::{Catalog, Changes, PlanNames, Product};
-use crate::names::{prefix_end, sort_key};
+use base::names::{prefix_end, sort_key};
 
 /// A product as it stands in lists.
 #[derive(Clone, Debug)]

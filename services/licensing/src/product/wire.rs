@@ -13,7 +13,7 @@ use super::PlanNames;
 use super::edition::Conflict;
 use super::ops::{GetProduct, ImportProducts, Imported, ListProducts};
 use super::store::Listed;
-use crate::names::sort_key;
+use base::names::sort_key;
 
 /// Characters of a name, or of the beginning of one, at most.
 pub(crate) const NAME_MAX: usize = 200;

@@ -4,9 +4,9 @@ use base::{Fault, Id, Keyset, Page, Seek};
 use db::{Record, Row, Tx};
 
 use super::{Reseller, Subscription};
-use crate::names::sort_key;
 use crate::organization::Organization;
 use crate::product::Product;
+use base::names::sort_key;
 
 impl Record for Subscription {
     fn read(row: &Row) -> Result<Self, Fault> {
