@@ -250,13 +250,14 @@ pub(crate) async fn authorize(cx: &mut Cx<Licensing>, permission: Permission, ta
         }
     };
     let caller = Id::from_uuid(principal.organization_id);
+    let is_customer = principal.organization_kind == "CUSTOMER";
     let (target, customer) = match target {
         Target::Nothing => (TargetFacts::Nothing, None),
         Target::OwnOrganization => (TargetFacts::Own, None),
-        Target::Customer(id) => look(cx, caller, *id, "customer", id.uuid()).await?,
+        Target::Customer(id) => look(cx, (caller, is_customer), *id, ("customer", id.uuid())).await?,
         Target::Subscription(id) => match subscription::store::get(&mut cx.tx, *id).await? {
             Some(found) if found.is_seen_by(caller) => {
-                look(cx, caller, found.customer, "subscription", id.uuid()).await?
+                look(cx, (caller, is_customer), found.customer, ("subscription", id.uuid())).await?
             }
             _ => (TargetFacts::Unseen { noun: "subscription", id: id.uuid() }, None),
         },
@@ -276,12 +277,12 @@ pub(crate) async fn authorize(cx: &mut Cx<Licensing>, permission: Permission, ta
 /// What the caller can see of something that is a customer's. In a mutation the access is held until the end.
 async fn look(
     cx: &mut Cx<Licensing>,
-    caller: Id<Organization>,
+    (caller, is_customer): (Id<Organization>, bool),
     customer: Id<Organization>,
-    noun: &'static str,
-    id: Uuid,
+    (noun, id): (&'static str, Uuid),
 ) -> Result<(TargetFacts, Option<Id<Organization>>), Fault> {
-    if customer == caller {
+    // A partner is nobody's customer, and not its own either.
+    if is_customer && customer == caller {
         return Ok((TargetFacts::Own, None));
     }
     let access = access::store::get(&mut cx.tx, customer, caller).await?;

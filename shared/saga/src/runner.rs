@@ -111,7 +111,8 @@ fn is_passing(fault: &Fault) -> bool {
 
 async fn prepare<F: Flow>(host: &Arc<Host<F::Service>>, flow: &F, saga: &Saga) -> Result<Next, Fault> {
     if host.clock.now() >= saga.budget_until {
-        let message = "not everybody who has to agree answered in time; nothing was changed, try again";
+        let message =
+            "not everybody who has to agree answered in time; nothing was changed, try again with a new request_id";
         return Ok(Next::Refused(Fault::unavailable("SAGA_TIMED_OUT", message)));
     }
     let mut tx = host.db.snapshot().await?;

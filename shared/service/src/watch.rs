@@ -24,7 +24,7 @@ use crate::status::status;
 
 /// The safety net beside being woken.
 const POLL: Duration = Duration::from_millis(250);
-/// How long a stream lives at most: no longer than the token that opened it.
+/// How long a stream lives at most: as long as a token. What its reader loses meanwhile ends it at the next look.
 const LIFE: Duration = Duration::from_secs(600);
 /// Answers that wait for a slow reader.
 const BUFFER: usize = 4;

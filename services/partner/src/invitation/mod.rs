@@ -124,6 +124,17 @@ impl Invitation {
         Err(Fault::precondition("INVITATION_NOT_OPEN", format!("the invitation is {word}")).with("state", word))
     }
 
+    /// Whether that rotation of the link is the present one.
+    ///
+    /// # Errors
+    /// `INVITATION_CANCELED`.
+    pub fn check_rotation(&self, rotation: i64) -> Result<(), Fault> {
+        if rotation == self.rotation {
+            return Ok(());
+        }
+        Err(Fault::precondition("INVITATION_CANCELED", "the link was replaced by a newer one"))
+    }
+
     /// Refuses what must not happen while an acceptance runs (C33).
     ///
     /// # Errors
@@ -142,9 +153,7 @@ impl Invitation {
     /// `PARTNERSHIP_NOT_ACTIVE`, `INVITATION_INVALIDATED`.
     pub fn check_link(&self, rotation: i64, now: Timestamp) -> Result<(), Fault> {
         let refuse = |reason, message| Err(Fault::precondition(reason, message));
-        if rotation != self.rotation {
-            return refuse("INVITATION_CANCELED", "the link was replaced by a newer one");
-        }
+        self.check_rotation(rotation)?;
         match self.state {
             State::Draft | State::Sent if now < self.expire_time => Ok(()),
             State::Draft | State::Sent => {
@@ -194,7 +203,12 @@ impl Invitation {
     }
 
     /// What whoever accepts has to have seen: the parties by id and name, and what each would get (S-12).
-    pub fn consent_hash(&self, keys: &ServiceKeys, partner: &Organization, provider: Option<&Organization>) -> String {
+    pub fn consent_hash(
+        &self,
+        keys: &ServiceKeys,
+        (partner, kind): (&Organization, PartnerKind),
+        provider: Option<&Organization>,
+    ) -> String {
         let provider_id = self.provider.map(|id| id.uuid().as_bytes().to_vec()).unwrap_or_default();
         let scope = [u8::from(self.delegated_admin), u8::from(self.provider_delegated_admin)];
         link::consent_hash(
@@ -204,6 +218,7 @@ impl Invitation {
                 self.id.uuid().as_bytes(),
                 self.partner.uuid().as_bytes(),
                 partner.name.as_bytes(),
+                kind.as_str().as_bytes(),
                 &provider_id,
                 provider.map_or("", |provider| &provider.name).as_bytes(),
                 &scope,
@@ -228,10 +243,14 @@ pub fn in_progress() -> Fault {
     Fault::aborted("ACCEPTANCE_IN_PROGRESS", "an acceptance is running; wait for its end")
 }
 
-/// What accepting would give to whom, in sentences.
-pub fn consents(invitation: &Invitation, partner: &str, provider: Option<&str>) -> Vec<String> {
+/// What accepting would give to whom, in sentences. `kind` is what the partner that invites is.
+pub fn consents(invitation: &Invitation, (partner, kind): (&str, PartnerKind), provider: Option<&str>) -> Vec<String> {
     let admin = |name: &str| format!("{name} may manage your users and licenses as an administrator.");
-    let mut sentences = vec![format!("{partner} becomes your reseller.")];
+    let mut sentences = vec![match kind {
+        PartnerKind::Reseller => format!("{partner} becomes your reseller."),
+        PartnerKind::Provider => format!("{partner} becomes your provider and may place orders for you."),
+        PartnerKind::Direct => format!("{partner} becomes your partner and may place orders for you."),
+    }];
     if invitation.delegated_admin {
         sentences.push(admin(partner));
     }

@@ -254,7 +254,8 @@ pub async fn end_acceptance(tx: &mut Tx, id: Id<Invitation>, acceptance: Uuid, n
     .map(drop)
 }
 
-/// Cancels the open invitations of this partner that are bound to the customer, except where an acceptance runs.
+/// Cancels the open invitations of this partner that are bound to the customer. An acceptance that runs meanwhile finds
+/// that when it decides.
 pub async fn cancel_bound(
     tx: &mut Tx,
     partner: Id<Organization>,
@@ -263,7 +264,7 @@ pub async fn cancel_bound(
 ) -> Result<(), Fault> {
     tx.sql(
         "UPDATE invitations SET state = 'CANCELED', update_time = $3, version = version + 1
-         WHERE customer_id = $1 AND partner_id = $2 AND state IN ('DRAFT', 'SENT') AND NOT accepting",
+         WHERE customer_id = $1 AND partner_id = $2 AND state IN ('DRAFT', 'SENT')",
     )
     .bind(customer)
     .bind(partner)

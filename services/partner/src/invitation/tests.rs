@@ -94,18 +94,23 @@ fn consent_is_to_these_parties_under_these_names_and_to_this_scope() {
     let keys = ServiceKeys::random(&["partner"]).remove("partner").unwrap();
     let [partner, provider] = ["DE", "DE"].map(|country| organization(Kind::Partner, country, Cloud::Global));
     let asked = invitation(State::Sent);
-    let hash = asked.consent_hash(&keys, &partner, Some(&provider));
-    assert_eq!(hash, asked.consent_hash(&keys, &partner, Some(&provider)));
+    let hash = asked.consent_hash(&keys, (&partner, PartnerKind::Reseller), Some(&provider));
+    assert_eq!(hash, asked.consent_hash(&keys, (&partner, PartnerKind::Reseller), Some(&provider)));
     let renamed = Organization { name: "Somebody Else".to_owned(), ..provider.clone() };
     let wider = Invitation { provider_delegated_admin: true, ..asked.clone() };
     let narrower = Invitation { delegated_admin: false, ..asked.clone() };
     let others = [
-        asked.consent_hash(&keys, &partner, Some(&renamed)),
-        asked.consent_hash(&keys, &renamed, Some(&provider)),
-        wider.consent_hash(&keys, &partner, Some(&provider)),
-        narrower.consent_hash(&keys, &partner, Some(&provider)),
-        Invitation { provider: Some(Id::random()), ..asked.clone() }.consent_hash(&keys, &partner, Some(&provider)),
-        invitation(State::Sent).consent_hash(&keys, &partner, Some(&provider)),
+        asked.consent_hash(&keys, (&partner, PartnerKind::Reseller), Some(&renamed)),
+        asked.consent_hash(&keys, (&renamed, PartnerKind::Reseller), Some(&provider)),
+        wider.consent_hash(&keys, (&partner, PartnerKind::Reseller), Some(&provider)),
+        narrower.consent_hash(&keys, (&partner, PartnerKind::Reseller), Some(&provider)),
+        Invitation { provider: Some(Id::random()), ..asked.clone() }.consent_hash(
+            &keys,
+            (&partner, PartnerKind::Reseller),
+            Some(&provider),
+        ),
+        asked.consent_hash(&keys, (&partner, PartnerKind::Provider), Some(&provider)),
+        invitation(State::Sent).consent_hash(&keys, (&partner, PartnerKind::Reseller), Some(&provider)),
     ];
     assert!(others.iter().all(|other| *other != hash));
 }
@@ -113,9 +118,18 @@ fn consent_is_to_these_parties_under_these_names_and_to_this_scope() {
 #[test]
 fn the_sentences_name_everybody_and_everything_that_they_would_get() {
     let asked = invitation(State::Sent);
-    let sentences = consents(&asked, "Fabrikam", Some("Northwind")).join(" ");
+    let sentences = consents(&asked, ("Fabrikam", PartnerKind::Reseller), Some("Northwind")).join(" ");
     assert!(sentences.contains("Fabrikam may manage your users") && !sentences.contains("Northwind may"));
     assert!(sentences.contains("Northwind becomes your provider and may place orders"));
     let wider = Invitation { provider_delegated_admin: true, ..asked };
-    assert!(consents(&wider, "Fabrikam", Some("Northwind")).join(" ").contains("Northwind may manage your users"));
+    assert!(
+        consents(&wider, ("Fabrikam", PartnerKind::Reseller), Some("Northwind"))
+            .join(" ")
+            .contains("Northwind may manage your users")
+    );
+    let alone =
+        |kind| consents(&Invitation { provider: None, ..invitation(State::Sent) }, ("Fabrikam", kind), None).join(" ");
+    assert!(!alone(PartnerKind::Reseller).contains("orders"));
+    assert!(alone(PartnerKind::Provider).contains("Fabrikam becomes your provider and may place orders"));
+    assert!(alone(PartnerKind::Direct).contains("may place orders"));
 }

@@ -308,7 +308,9 @@ fn present_authorized(authorized: Authorized) -> pb::Authorized {
 fn present(named: &Named) -> pb::Invitation {
     let invitation = &named.invitation;
     let state = match invitation.state {
-        State::Draft | State::Sent if !invitation.is_open(named.now) => pb::invitation::State::Expired,
+        State::Draft | State::Sent if !invitation.is_accepting && !invitation.is_open(named.now) => {
+            pb::invitation::State::Expired
+        }
         State::Draft => pb::invitation::State::Draft,
         State::Sent => pb::invitation::State::Sent,
         State::Accepted => pb::invitation::State::Accepted,

@@ -14,7 +14,7 @@ use crate::organization::Organization;
 use crate::partnership::unknown_link;
 use crate::policy::{Permission, Target};
 use crate::projection::own_organization;
-use crate::{Partner, customer, partnership};
+use crate::{Partner, account, customer, partnership};
 
 /// Shows who asks for what, to the bearer of the link.
 #[derive(Debug)]
@@ -38,8 +38,11 @@ async fn previewed(cx: &mut Cx<Partner>, invitation: Invitation) -> Result<Previ
         Some(provider) => Some(party(cx, provider).await?),
         None => None,
     };
-    let consents = consents(&invitation, &partner.name, provider.as_ref().map(|provider| provider.name.as_str()));
-    let consent_hash = invitation.consent_hash(&cx.host().keys, &partner, provider.as_ref());
+    let account = account::store::get(&mut cx.tx, invitation.partner).await?;
+    let kind = account.ok_or_else(|| Fault::internal("an invitation's partner has no account"))?.kind;
+    let provider_name = provider.as_ref().map(|provider| provider.name.as_str());
+    let consents = consents(&invitation, (&partner.name, kind), provider_name);
+    let consent_hash = invitation.consent_hash(&cx.host().keys, (&partner, kind), provider.as_ref());
     Ok(Previewed { invitation, partner, provider, consents, consent_hash })
 }
 
@@ -142,6 +145,7 @@ impl Operation for AcceptInvitation {
             cx.continue_with(acceptance);
             return Ok(Accepted { invitation: id, authorized: None });
         }
+        invitation.check_rotation(rotation)?;
         if invitation.is_accepting {
             return Err(in_progress());
         }
@@ -191,7 +195,8 @@ async fn look(
     partner: Id<Organization>,
 ) -> Result<Option<Authorized>, Fault> {
     let found = customer::store::partner(&mut cx.tx, customer, partner).await?;
-    Ok(found.map(|serving| Authorized {
+    // What was taken away since is not answered as if it were there.
+    Ok(found.filter(|serving| serving.relationship.is_active()).map(|serving| Authorized {
         partner,
         name: serving.name,
         kind: serving.relationship.kind,
@@ -219,6 +224,7 @@ impl Operation for DeclineInvitation {
     async fn run(&self, cx: &mut Cx<Partner>, (): &()) -> Result<Id<Invitation>, Fault> {
         let customer = own_organization(cx).await?;
         let (invitation, rotation) = to_answer(cx, &self.token).await?;
+        invitation.check_rotation(rotation)?;
         invitation.check_idle()?;
         invitation.check_link(rotation, cx.now())?;
         let partner = party(cx, invitation.partner).await?;

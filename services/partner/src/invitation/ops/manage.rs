@@ -142,6 +142,14 @@ async fn to_change(cx: &mut Cx<Partner>, id: Id<Invitation>, version: Option<i64
     Ok(invitation)
 }
 
+/// The same for what must not happen while an acceptance runs, which is said first, whatever time it is.
+async fn to_end(cx: &mut Cx<Partner>, id: Id<Invitation>, version: Option<i64>) -> Result<Invitation, Fault> {
+    let invitation = store::lock(&mut cx.tx, id).await?.ok_or_else(|| unknown(id))?;
+    invitation.check_idle()?;
+    invitation.check_change(version, cx.now())?;
+    Ok(invitation)
+}
+
 /// Replaces the mail's text.
 #[derive(Debug)]
 pub struct UpdateInvitationText {
@@ -169,6 +177,12 @@ impl Operation for UpdateInvitationText {
             return Err(Fault::precondition("INVITATION_LINK_MISSING", message));
         }
         let body = self.body.replace(&link, PLACEHOLDER);
+        let token = link.rsplit('#').next().unwrap_or_default();
+        for (field, text) in [("subject", &self.subject), ("body", &body)] {
+            if text.contains(token) {
+                return Err(Fault::field(field, "MALFORMED", "holds the link's token outside of the link in the text"));
+            }
+        }
         let now = cx.now();
         store::set_text(&mut cx.tx, self.id, (&self.subject, &body), now).await?;
         cx.record(Fact::new("InvitationTextUpdated").about("invitation", self.id.uuid()));
@@ -229,8 +243,7 @@ impl Operation for RotateInvitationLink {
     }
 
     async fn run(&self, cx: &mut Cx<Partner>, (): &()) -> Result<WithDraft, Fault> {
-        let invitation = to_change(cx, self.id, self.version).await?;
-        invitation.check_idle()?;
+        let invitation = to_end(cx, self.id, self.version).await?;
         let (now, rotation) = (cx.now(), invitation.rotation + 1);
         store::rotate(&mut cx.tx, self.id, rotation, now + self.life, now).await?;
         insert_link(cx, self.id, rotation).await?;
@@ -265,8 +278,7 @@ impl Operation for CancelInvitation {
     }
 
     async fn run(&self, cx: &mut Cx<Partner>, (): &()) -> Result<Named, Fault> {
-        let invitation = to_change(cx, self.id, self.version).await?;
-        invitation.check_idle()?;
+        let invitation = to_end(cx, self.id, self.version).await?;
         let now = cx.now();
         store::set_state(&mut cx.tx, self.id, State::Canceled, now).await?;
         cx.erase_sealed_replies(self.id.uuid()).await?;

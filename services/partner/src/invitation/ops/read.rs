@@ -96,7 +96,7 @@ impl Operation for WatchInvitation {
 impl Watch for WatchInvitation {
     /// Nothing follows when the invitation is over, and its acceptance has arrived everywhere.
     fn is_last(shown: &Shown) -> bool {
-        let is_open = shown.named.invitation.is_open(shown.named.now);
+        let is_open = shown.named.invitation.is_accepting || shown.named.invitation.is_open(shown.named.now);
         let arrives = shown.acceptance.as_ref().is_some_and(|acceptance| {
             matches!(acceptance.state, saga::State::Committed | saga::State::Settled) && !acceptance.is_delivered
         });
