@@ -197,7 +197,7 @@ async fn a_customer_is_in_the_partner_s_country_and_cloud(#[values(Kind::Sqlite,
     };
     let government = world.onboard_as(government).await;
     let tenant = world.create_customer(&government).await;
-    assert_eq!(reason(world, &tenant, &request).await, "NOT_FOUND", "a reference across clouds is unknown");
+    assert_eq!(reason(world, &tenant, &request).await, "NOT_AVAILABLE_IN_CLOUD");
     let asked = authorized(&government.session.access_token, World::invitation(None));
     let refused = world.invitations().await.create_invitation(asked).await;
     assert_eq!(Refused::by(refused).1, "NOT_AVAILABLE_IN_CLOUD");

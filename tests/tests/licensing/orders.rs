@@ -159,6 +159,23 @@ async fn who_sees_the_customer_and_may_not_order_is_told_what_is_missing(
 }
 
 #[rstest]
+#[tokio::test]
+async fn a_partner_is_nobody_s_customer_and_not_its_own_either(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let world = World::shared(kind).await;
+    let trade = Trade::begin(world).await;
+    let mut shop = Shop::of(world).await;
+    // Whoever registers an organization is its global admin.
+    let newcomer = world.register().await;
+    for partner in [&trade.provider, &trade.reseller, &newcomer] {
+        let (own, token) = (&partner.organization_id, &partner.session.access_token);
+        let order = PlaceOrderRequest { customer_id: own.clone(), ..trade.order(1) };
+        assert_eq!(outcome(&shop.order(token, order).await), (Code::NotFound, "NOT_FOUND".to_owned()));
+        assert_eq!(reason(&shop.list(token, own).await), "NOT_FOUND");
+        assert_eq!(reason(&shop.entitlements(token, own).await), "NOT_FOUND");
+    }
+}
+
+#[rstest]
 #[case(&[Role::GlobalAdmin], "OK", "OK", "OK")]
 #[case(&[Role::UserManagementAdmin], "ROLE_NOT_ALLOWED", "ROLE_NOT_ALLOWED", "OK")]
 #[case(&[Role::BillingAdmin], "ROLE_NOT_ALLOWED", "OK", "ROLE_NOT_ALLOWED")]

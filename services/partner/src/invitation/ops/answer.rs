@@ -10,7 +10,8 @@ use super::super::{Invitation, State, consents, in_progress, store};
 use super::{party, unknown};
 use crate::account::PartnerKind;
 use crate::link;
-use crate::organization::Organization;
+use crate::organization::{Cloud, Organization};
+use crate::partnership::ops::not_in_cloud;
 use crate::partnership::unknown_link;
 use crate::policy::{Permission, Target};
 use crate::projection::own_organization;
@@ -82,6 +83,15 @@ async fn to_answer(cx: &mut Cx<Partner>, token: &Secret<String>) -> Result<(Invi
     Ok((invitation, rotation))
 }
 
+/// The organization that answers. In the government's cloud there is nothing to answer (C22).
+async fn answering(cx: &mut Cx<Partner>) -> Result<Organization, Fault> {
+    let customer = own_organization(cx).await?;
+    if customer.cloud == Cloud::UsGovernment {
+        return Err(not_in_cloud());
+    }
+    Ok(customer)
+}
+
 /// Authorizes every partner that the invitation names.
 #[derive(Debug)]
 pub struct AcceptInvitation {
@@ -133,7 +143,7 @@ impl Operation for AcceptInvitation {
     }
 
     async fn run(&self, cx: &mut Cx<Partner>, (): &()) -> Result<Accepted, Fault> {
-        let customer = own_organization(cx).await?;
+        let customer = answering(cx).await?;
         let (invitation, rotation) = to_answer(cx, &self.token).await?;
         let id = invitation.id;
         let is_own = invitation.accepting_customer == Some(customer.id);
@@ -222,7 +232,7 @@ impl Operation for DeclineInvitation {
     }
 
     async fn run(&self, cx: &mut Cx<Partner>, (): &()) -> Result<Id<Invitation>, Fault> {
-        let customer = own_organization(cx).await?;
+        let customer = answering(cx).await?;
         let (invitation, rotation) = to_answer(cx, &self.token).await?;
         invitation.check_rotation(rotation)?;
         invitation.check_idle()?;
