@@ -130,6 +130,26 @@ async fn a_stale_worker_changes_nothing(#[values(Kind::Sqlite, Kind::Postgres)] 
 
 #[rstest]
 #[tokio::test]
+async fn a_worker_whose_claim_another_has_taken_over_decides_nothing(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let world = World::start(kind).await;
+    let id = world.begin().await;
+    let paused = saga::claim(&world.host().db, world.clock.now(), 10).await.unwrap().remove(0);
+    world.clock.advance(Duration::from_secs(16));
+    let present = saga::claim(&world.host().db, world.clock.now(), 10).await.unwrap().remove(0);
+
+    // Nobody refuses anything, and the saga is where it was: only the claim tells the two apart.
+    saga::drive::<Deal>(world.host(), paused).await.unwrap();
+    assert_eq!(world.state(id).await, State::Preparing);
+    assert_eq!(world.effects(id).await, Vec::<String>::new());
+    saga::drive::<Deal>(world.host(), present).await.unwrap();
+    assert_eq!(world.state(id).await, State::Settled);
+    assert_eq!(world.effects(id).await, ["DECIDED"]);
+}
+
+#[rstest]
+#[tokio::test]
 async fn many_sagas_of_two_replicas_are_each_decided_exactly_once(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
     let world = World::with_replicas(kind, 2).await;
     let stop = CancellationToken::new();
