@@ -87,7 +87,8 @@ async fn consent_is_a_ticked_box_below_what_was_shown(#[values(Kind::Sqlite, Kin
     };
     let mut organizations = OrganizationServiceClient::new(pair.world.to_identity().await);
     organizations.update_organization(authorized(pair.provider.token(), renaming)).await.unwrap();
-    let renamed = async { while calls.preview(&link).await.unwrap().provider_name != "Somebody Else" {} };
+    // Looking at the link again and again would be refused.
+    let renamed = async { while pair.seen_by_provider(&partnership_id).await.provider_name != "Somebody Else" {} };
     soon("the new name", renamed).await;
     let outdated = pb::AcceptPartnershipRequest { request_id: request_id(), ..shown };
     assert_eq!(reason(&calls.accept(pair.reseller.token(), outdated).await), "CONSENT_OUTDATED");
