@@ -224,6 +224,11 @@ impl ReplayKey {
     }
 }
 
+/// A fresh request_id, for a program that calls a service.
+pub fn new_request_id() -> String {
+    Id::<()>::random().to_string()
+}
+
 /// A duplicate came before the first one had ended.
 pub(crate) fn in_progress() -> Fault {
     Fault::aborted("REQUEST_IN_PROGRESS", "a request with this request_id is still running")

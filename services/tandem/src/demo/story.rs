@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 
-use base::{Id, Secret};
+use base::Secret;
 use proto::identity::v1 as identity;
 use proto::licensing::v1 as licensing;
 use proto::licensing::v1::license_result::Outcome;
 use proto::licensing::v1::license_summary::Holding;
 use proto::partner::v1 as partner;
 use proto::partner::v1::PartnerKind;
+use service::replay::new_request_id;
 
 use super::clients::{Caller, Services};
 use super::teller::Teller;
@@ -47,10 +48,6 @@ struct Customer {
     caller: Caller,
     id: String,
     domain: String,
-}
-
-fn fresh() -> String {
-    Id::<()>::random().to_string()
 }
 
 /// Plays it, and answers the last words.
@@ -110,7 +107,7 @@ pub(super) async fn play(
 }
 
 async fn import(operator: &Caller, content: Vec<u8>, teller: &Teller) -> Result<Vec<Offered>, Failure> {
-    let request = licensing::ImportProductsRequest { content, request_id: fresh(), validate_only: false };
+    let request = licensing::ImportProductsRequest { content, request_id: new_request_id(), validate_only: false };
     let report = operator.import(request).await?;
     teller.tell(&format!(
         "{} rows: {} products added, {} service plans, {} conflicts reported",
@@ -125,7 +122,8 @@ async fn import(operator: &Caller, content: Vec<u8>, teller: &Teller) -> Result<
     }
     let mut offered = Vec::with_capacity(products.len());
     for product in products {
-        let offer_id = fresh();
+        // An operator chooses the id of an offer, and may choose any.
+        let offer_id = new_request_id();
         let offer = licensing::UpsertOfferRequest {
             offer_id: offer_id.clone(),
             product_id: product.product_id.clone(),
@@ -133,7 +131,7 @@ async fn import(operator: &Caller, content: Vec<u8>, teller: &Teller) -> Result<
             minimum_quantity: 1,
             maximum_quantity: 300,
             available: true,
-            request_id: fresh(),
+            request_id: new_request_id(),
             ..Default::default()
         };
         operator.offer(offer).await?;
@@ -165,7 +163,7 @@ async fn onboard(
             email: format!("help@{prefix}.example"),
             ..Default::default()
         }),
-        request_id: fresh(),
+        request_id: new_request_id(),
         ..Default::default()
     };
     let made = operator.onboard(request).await?;
@@ -183,7 +181,7 @@ fn token_of(link: &str) -> String {
 async fn join(services: &Services, provider: &Party, reseller: &Party, teller: &Teller) -> Result<(), Failure> {
     let request = partner::InviteResellerRequest {
         recipient_email: "admin@fabrikam.example".to_owned(),
-        request_id: fresh(),
+        request_id: new_request_id(),
         ..Default::default()
     };
     let draft = provider.caller.invite_reseller(request).await?.draft.unwrap_or_default();
@@ -196,7 +194,7 @@ async fn join(services: &Services, provider: &Party, reseller: &Party, teller: &
         token,
         consent: true,
         consent_hash: preview.consent_hash,
-        request_id: fresh(),
+        request_id: new_request_id(),
         validate_only: false,
     };
     reseller.caller.accept_partnership(request).await?;
@@ -210,7 +208,7 @@ async fn create(services: &Services, reseller: &Party, teller: &Teller) -> Resul
         domain_prefix: "contoso".to_owned(),
         admin_display_name: "Admin of Contoso".to_owned(),
         admin_name: "admin".to_owned(),
-        request_id: fresh(),
+        request_id: new_request_id(),
         ..Default::default()
     };
     let made = reseller.caller.create_customer(request).await?;
@@ -230,7 +228,7 @@ async fn invite(
     let request = partner::CreateInvitationRequest {
         provider_id: provider.id.clone(),
         recipient_email: "admin@contoso.example".to_owned(),
-        request_id: fresh(),
+        request_id: new_request_id(),
         ..Default::default()
     };
     let created = reseller.caller.invite(request).await?;
@@ -254,7 +252,7 @@ fn order_of(products: &[Offered], customer: &Customer, reseller: &Party) -> lice
         customer_id: customer.id.clone(),
         lines: products.iter().enumerate().map(line).collect(),
         reseller_mpn_id: reseller.mpn_id.clone(),
-        request_id: fresh(),
+        request_id: new_request_id(),
         validate_only: false,
     }
 }
@@ -265,7 +263,7 @@ async fn accept(services: &Services, customer: &Customer, token: &str, teller: &
         token: token.to_owned(),
         consent: true,
         consent_hash: preview.consent_hash,
-        request_id: fresh(),
+        request_id: new_request_id(),
         validate_only: false,
     };
     for authorized in customer.caller.accept(request).await?.authorized {
@@ -298,7 +296,7 @@ async fn add_users(reseller: &Party, customer: &Customer, teller: &Teller) -> Re
                 usage_location: "DE".to_owned(),
                 ..Default::default()
             }),
-            request_id: fresh(),
+            request_id: new_request_id(),
             validate_only: false,
         };
         ids.extend(reseller.caller.create_user(request).await?.user.map(|user| user.user_id));
@@ -318,7 +316,7 @@ async fn assign(
         customer_id: customer.id.clone(),
         user_ids: users.to_vec(),
         assign: vec![licensing::LicenseToAssign { product_id: product.product_id.clone() }],
-        request_id: fresh(),
+        request_id: new_request_id(),
         ..Default::default()
     };
     let results = reseller.caller.license(request).await?.results;
@@ -362,7 +360,7 @@ async fn remove(reseller: &Party, customer: &Customer, teller: &Teller) -> Resul
     let request = partner::RemoveCustomerRequest {
         customer_id: customer.id.clone(),
         attestation_accepted: true,
-        request_id: fresh(),
+        request_id: new_request_id(),
         ..Default::default()
     };
     reseller.caller.remove_customer(request).await?;
