@@ -27,10 +27,7 @@ pub async fn put(tx: &mut Tx, told: &Organization) -> Result<(), Fault> {
     .map(drop)
 }
 
-/// The country of a customer that was told of.
+/// The country of an organization that was told of.
 pub async fn country(tx: &mut Tx, id: Id<Organization>) -> Result<Option<String>, Fault> {
-    tx.sql("SELECT country FROM organizations WHERE organization_id = $1 AND kind = 'CUSTOMER'")
-        .bind(id)
-        .optional()
-        .await
+    tx.sql("SELECT country FROM organizations WHERE organization_id = $1").bind(id).optional().await
 }
