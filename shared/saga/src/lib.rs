@@ -4,7 +4,8 @@
 //! repeated; nothing they do is effective by itself. Its *decision* is one local transaction, guarded by the lease
 //! epoch and the state, and the only moment at which anything becomes effective. From there it goes forward only,
 //! until its *settle* steps are done. Before it, a refusal or the end of the budget *aborts* it: that is a conditional
-//! update of the same row, so exactly one of the two happens, and every prepare step is canceled, done or not.
+//! update of the same row, so exactly one of the two happens. What the saga held here it lets go in that transaction;
+//! every prepare step is canceled afterwards, done or not, for as long as that takes.
 //!
 //! ```text
 //! PREPARING -> COMMITTED -> SETTLED
@@ -82,7 +83,8 @@ pub trait Flow: Sized + Send + Sync + 'static {
         answers: &Answers,
     ) -> impl Future<Output = Result<(), Fault>> + Send;
 
-    /// What an aborted saga leaves behind locally, in the transaction that ends it.
+    /// What an aborted saga leaves behind locally, in the transaction that aborts it: nobody here waits for those who
+    /// have still to take something back. It records the refusal.
     fn abandon(
         &self,
         cx: &mut Cx<Self::Service>,

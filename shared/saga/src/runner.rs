@@ -76,10 +76,11 @@ pub async fn drive<F: Flow>(host: &Arc<Host<F::Service>>, mut saga: Saga) -> Res
         match next {
             Next::Moved(state) => saga.state = state,
             Next::Refused(refusal) => {
-                let abort = Abort::<F::Service> { saga: &saga, refusal: &refusal, service: PhantomData };
-                if !host.transact(&abort).await? {
+                host.points.at(points::ABORT_BEFORE).await?;
+                if !host.transact(&Abort { flow: &flow, saga: &saga, refusal: &refusal }).await? {
                     return Ok(());
                 }
+                host.points.at(points::ABORT_AFTER).await?;
                 saga.refusal = Some((refusal.kind(), refusal.reason().to_owned(), refusal.message().to_owned()));
                 saga.state = State::Aborting;
             }
@@ -217,10 +218,9 @@ async fn cancel<F: Flow>(host: &Arc<Host<F::Service>>, flow: &F, saga: &Saga) ->
     if later {
         return Ok(Next::Later);
     }
-    host.points.at(points::ABANDON_BEFORE).await?;
-    let ended = host.transact(&Abandon { flow, saga }).await?;
-    host.points.at(points::ABANDON_AFTER).await?;
-    Ok(if ended { Next::Moved(State::Aborted) } else { Next::Stale })
+    let ended = Move::<F::Service> { saga, from: State::Aborting, to: State::Aborted, service: PhantomData };
+    let moved = host.transact(&ended).await?;
+    Ok(if moved { Next::Moved(State::Aborted) } else { Next::Stale })
 }
 
 async fn note<S: Service>(host: &Host<S>, saga: &Saga, step: &str, kind: &str, answer: &[u8]) -> Result<(), Fault> {
@@ -255,33 +255,13 @@ impl<F: Flow> Work for Decide<'_, F> {
 }
 
 /// The other possible end of PREPARING: a conditional update of the same row.
-struct Abort<'s, S> {
-    saga: &'s Saga,
-    refusal: &'s Fault,
-    service: PhantomData<fn() -> S>,
-}
-
-impl<S: Service> Work for Abort<'_, S> {
-    type Service = S;
-    type Done = bool;
-
-    async fn run(&self, cx: &mut Cx<S>) -> Result<bool, Fault> {
-        let now = cx.now();
-        if !store::advance(&mut cx.tx, self.saga, State::Preparing, State::Aborting, now).await? {
-            return Ok(false);
-        }
-        store::refuse(&mut cx.tx, self.saga, self.refusal).await?;
-        Ok(true)
-    }
-}
-
-/// The end of an aborted saga.
-struct Abandon<'s, F> {
+struct Abort<'s, F> {
     flow: &'s F,
     saga: &'s Saga,
+    refusal: &'s Fault,
 }
 
-impl<F: Flow> Work for Abandon<'_, F> {
+impl<F: Flow> Work for Abort<'_, F> {
     type Service = F::Service;
     type Done = bool;
 
@@ -291,15 +271,11 @@ impl<F: Flow> Work for Abandon<'_, F> {
 
     async fn run(&self, cx: &mut Cx<F::Service>) -> Result<bool, Fault> {
         let now = cx.now();
-        if !store::advance(&mut cx.tx, self.saga, State::Aborting, State::Aborted, now).await? {
+        if !store::advance(&mut cx.tx, self.saga, State::Preparing, State::Aborting, now).await? {
             return Ok(false);
         }
-        let (kind, reason, message) = self.saga.refusal.clone().unwrap_or((
-            Kind::Internal,
-            "INTERNAL".to_owned(),
-            "a saga was aborted without a refusal".to_owned(),
-        ));
-        self.flow.abandon(cx, self.saga.id, &Fault::recalled(kind, reason, message)).await?;
+        store::refuse(&mut cx.tx, self.saga, self.refusal).await?;
+        self.flow.abandon(cx, self.saga.id, self.refusal).await?;
         Ok(true)
     }
 }

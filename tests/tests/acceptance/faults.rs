@@ -116,7 +116,7 @@ const FORWARD: [&str; 7] = [
 
 /// The points that it passes on its way back.
 const BACKWARD: [&str; 4] =
-    [points::CANCEL_ASKED, points::CANCEL_ANSWERED, points::ABANDON_BEFORE, points::ABANDON_AFTER];
+    [points::ABORT_BEFORE, points::ABORT_AFTER, points::CANCEL_ASKED, points::CANCEL_ANSWERED];
 
 #[rstest]
 #[tokio::test]
@@ -168,9 +168,9 @@ async fn whatever_fails_or_stops_on_the_way_back_a_refused_acceptance_leaves_not
                 points.plan(point, trouble, 1);
                 let access = tenant.session.access_token.clone();
                 let accepting = stage.world.try_accept(&access, request);
+                let accepting = through(&stage.world, point, hits, TAKE_OVER, accepting);
                 let refused = through(&stage.world, points::STEP_ANSWERED, failed + 1, BUDGET, accepting).await;
                 assert_eq!(Refused::by(refused).1, "SAGA_TIMED_OUT", "{what}");
-                soon(&what, stage.world.partner.points.more_than(hits, point)).await;
                 stage.world.partner.points.calm();
                 stage.moved += BUDGET;
                 stage.pass(TAKE_OVER).await;

@@ -117,6 +117,49 @@ async fn while_one_service_is_away_nothing_is_effective_and_the_invitation_waits
 
 #[rstest]
 #[tokio::test]
+async fn a_refused_acceptance_lets_its_invitation_go_before_everybody_has_taken_it_back(
+    #[values("decline", "cancel", "rotate")] then: &str,
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let scene = Scene::set(kind, false).await;
+    scene.world.edges[1].set(Mode::Cut).await;
+    scene.begin().await;
+    scene.world.clock.advance(Duration::from_secs(61));
+    let aborted = async {
+        while scene.shown().await.acceptance.unwrap().state() != Acceptance::Aborted {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    soon("the end of the budget", aborted).await;
+    // Licensing cannot take anything back yet, and nobody waits for that.
+    let (token, admin) = (&scene.reseller.session.access_token, &scene.tenant.session.access_token);
+    let id = &scene.invitation;
+    let mut invitations = scene.world.invitations().await;
+    match then {
+        "decline" => {
+            let decline = pb::DeclineInvitationRequest { token: scene.request.token.clone(), ..Default::default() };
+            invitations.decline_invitation(authorized(admin, decline)).await.map(drop).unwrap();
+        }
+        "cancel" => {
+            let cancel = pb::CancelInvitationRequest { invitation_id: id.clone(), ..Default::default() };
+            invitations.cancel_invitation(authorized(token, cancel)).await.map(drop).unwrap();
+        }
+        _ => {
+            let rotate = pb::RotateInvitationLinkRequest { invitation_id: id.clone(), ..Default::default() };
+            invitations.rotate_invitation_link(authorized(token, rotate)).await.map(drop).unwrap();
+        }
+    }
+    let mut tx = scene.world.partner.db.snapshot().await.unwrap();
+    let taking_back: i64 = tx.sql("SELECT COUNT(*) FROM sagas WHERE state = 'ABORTING'").one().await.unwrap();
+    tx.rollback().await;
+    assert_eq!(taking_back, 1, "licensing was away all the time");
+    scene.world.edges[1].set(Mode::Pass).await;
+    scene.world.clock.advance(Duration::from_secs(31));
+    assert_eq!(scene.world.violations().await, Vec::<String>::new());
+}
+
+#[rstest]
+#[tokio::test]
 async fn what_ends_while_an_acceptance_runs_is_not_brought_back_by_it(
     #[values("partnership", "delegated admin", "relationship", "account")] ended: &str,
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,

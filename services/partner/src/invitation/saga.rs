@@ -169,7 +169,7 @@ impl Acceptance {
         Ok(())
     }
 
-    /// The end of a refused acceptance: the invitation is as it was.
+    /// The acceptance is refused: the invitation is as it was, at once.
     ///
     /// # Errors
     /// When the database does not answer.
