@@ -12,6 +12,9 @@
 //!     \-> ABORTING -> ABORTED
 //! ```
 //!
+//! A refusal that passes (nobody answered in time, somebody else was faster) binds nobody: the same request, repeated,
+//! begins anew. Any other refusal is what the request is answered with from then on.
+//!
 //! **Invariant:** a worker whose lease epoch is stale changes nothing (`a_stale_worker_changes_nothing`). Retries live
 //! here alone, with full jitter and a cap.
 
@@ -27,7 +30,7 @@ use service::{Cx, Host, Service};
 use uuid::Uuid;
 
 pub use runner::{drive, run};
-pub use store::{Done, Saga, State, answers, begin, claim, get, outcome, steps};
+pub use store::{Done, Outcome, Saga, State, answers, begin, claim, get, outcome, steps};
 
 /// The tables of a service that decides.
 pub const MIGRATIONS: &[db::Migration] =
@@ -58,8 +61,8 @@ pub trait Flow: Sized + Send + Sync + 'static {
     /// What must be asked of other services before the decision, in any order and at the same time.
     fn prepare_steps(&self) -> &'static [&'static str];
 
-    /// Asks. The answer is recorded and handed to the decision. A refusal aborts the saga; UNAVAILABLE and its like
-    /// are tried again.
+    /// Asks. The answer is recorded and handed to the decision. A refusal aborts the saga, and so does an ABORTED one
+    /// that tells the caller to try anew; UNAVAILABLE, contention and their like are tried again.
     fn prepare(
         &self,
         host: &Host<Self::Service>,
@@ -91,6 +94,12 @@ pub trait Flow: Sized + Send + Sync + 'static {
         saga: Uuid,
         refusal: &Fault,
     ) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Whether a step that is not taken back yet would stand in the way of another attempt. Whoever repeats the request
+    /// of an aborted saga begins anew when it is aborted, or with this when everything is taken back.
+    fn stands_in_its_way(&self) -> bool {
+        false
+    }
 
     /// What must be done after the decision, forward only and for ever.
     fn settle_steps(&self) -> &'static [&'static str] {

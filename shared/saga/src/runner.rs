@@ -102,7 +102,7 @@ enum Next {
     Stale,
 }
 
-/// Whether another attempt may end otherwise.
+/// Whether another attempt of the whole saga may end otherwise: a repeat of its request begins anew.
 fn is_passing(fault: &Fault) -> bool {
     matches!(
         fault.kind(),
@@ -110,10 +110,16 @@ fn is_passing(fault: &Fault) -> bool {
     )
 }
 
+/// Whether asking the same again may be answered otherwise. What was ABORTED wants a new attempt, unless others were just
+/// faster.
+fn is_asked_again(fault: &Fault) -> bool {
+    is_passing(fault) && (fault.kind() != Kind::Aborted || fault.reason() == "CONTENTION")
+}
+
 async fn prepare<F: Flow>(host: &Arc<Host<F::Service>>, flow: &F, saga: &Saga) -> Result<Next, Fault> {
     if host.clock.now() >= saga.budget_until {
         let message =
-            "not everybody who has to agree answered in time; nothing was changed, try again with a new request_id";
+            "not everybody who has to agree answered in time; nothing was changed, repeat the request";
         return Ok(Next::Refused(Fault::unavailable("SAGA_TIMED_OUT", message)));
     }
     let mut tx = host.db.snapshot().await?;
@@ -127,7 +133,7 @@ async fn prepare<F: Flow>(host: &Arc<Host<F::Service>>, flow: &F, saga: &Saga) -
     for (step, answer) in join_all(asked).await {
         match answer {
             Ok(answer) => note(host, saga, step, "PREPARED", &answer).await?,
-            Err(fault) if is_passing(&fault) => {
+            Err(fault) if is_asked_again(&fault) => {
                 tracing::info!(saga.id = %saga.id, step, %fault, "a step was not answered; it is tried again");
                 later = true;
             }
@@ -144,7 +150,7 @@ async fn prepare<F: Flow>(host: &Arc<Host<F::Service>>, flow: &F, saga: &Saga) -
             Ok(Next::Moved(State::Committed))
         }
         Ok(false) => Ok(Next::Stale),
-        Err(fault) if is_passing(&fault) => {
+        Err(fault) if is_asked_again(&fault) => {
             tracing::warn!(saga.id = %saga.id, %fault, "a decision could not be written; it is tried again");
             Ok(Next::Later)
         }
@@ -218,9 +224,8 @@ async fn cancel<F: Flow>(host: &Arc<Host<F::Service>>, flow: &F, saga: &Saga) ->
     if later {
         return Ok(Next::Later);
     }
-    let ended = Move::<F::Service> { saga, from: State::Aborting, to: State::Aborted, service: PhantomData };
-    let moved = host.transact(&ended).await?;
-    Ok(if moved { Next::Moved(State::Aborted) } else { Next::Stale })
+    let ended = host.transact(&End { flow, saga }).await?;
+    Ok(if ended { Next::Moved(State::Aborted) } else { Next::Stale })
 }
 
 async fn note<S: Service>(host: &Host<S>, saga: &Saga, step: &str, kind: &str, answer: &[u8]) -> Result<(), Fault> {
@@ -276,6 +281,31 @@ impl<F: Flow> Work for Abort<'_, F> {
         }
         store::refuse(&mut cx.tx, self.saga, self.refusal).await?;
         self.flow.abandon(cx, self.saga.id, self.refusal).await?;
+        if is_passing(self.refusal) && !self.flow.stands_in_its_way() {
+            cx.give_up_requests(self.saga.id).await?;
+        }
+        Ok(true)
+    }
+}
+
+/// The end of an aborted saga: everything is taken back.
+struct End<'s, F> {
+    flow: &'s F,
+    saga: &'s Saga,
+}
+
+impl<F: Flow> Work for End<'_, F> {
+    type Service = F::Service;
+    type Done = bool;
+
+    async fn run(&self, cx: &mut Cx<F::Service>) -> Result<bool, Fault> {
+        let now = cx.now();
+        if !store::advance(&mut cx.tx, self.saga, State::Aborting, State::Aborted, now).await? {
+            return Ok(false);
+        }
+        if self.saga.refusal().is_none_or(|refusal| is_passing(&refusal)) && self.flow.stands_in_its_way() {
+            cx.give_up_requests(self.saga.id).await?;
+        }
         Ok(true)
     }
 }

@@ -24,6 +24,7 @@ pub const NAMES: &[&str] = &[
     CANCEL_ANSWERED,
     OUTBOX_CLAIMED,
     OUTBOX_SENT,
+    FOLLOWED,
 ];
 
 /// A worker has claimed a saga.
@@ -52,6 +53,8 @@ pub const CANCEL_ANSWERED: &str = "cancel answered";
 pub const OUTBOX_CLAIMED: &str = "outbox claimed";
 /// The receiver has them, and they are not forgotten here.
 pub const OUTBOX_SENT: &str = "outbox sent";
+/// A call is about to look at what it began.
+pub const FOLLOWED: &str = "followed";
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

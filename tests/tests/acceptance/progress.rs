@@ -58,6 +58,14 @@ impl Scene {
         self.world.invitations().await.get_invitation(authorized(token, request)).await.unwrap().into_inner()
     }
 
+    /// Why acceptances were refused, as the customer reads it in its journal; nothing else of a refused call is there.
+    async fn refusals(&self) -> Vec<String> {
+        let entries = self.world.journal_of_partner(self.tenant.token()).await;
+        assert!(entries.iter().all(|entry| entry.action != "AcceptInvitation"), "{entries:?}");
+        let refusals = entries.into_iter().filter(|entry| entry.action == "InvitationAcceptanceAborted");
+        refusals.map(|entry| entry.changes[0].after.clone()).collect()
+    }
+
     /// What identity and licensing answer the reseller who asks for the customer's users and entitlements.
     async fn managing(&self) -> [Result<(), Status>; 2] {
         let (token, customer_id) = (&self.reseller.session.access_token, self.tenant.customer_id.clone());
@@ -125,12 +133,7 @@ async fn a_refused_acceptance_lets_its_invitation_go_before_everybody_has_taken_
     scene.world.edges[1].set(Mode::Cut).await;
     scene.begin().await;
     scene.world.clock.advance(Duration::from_secs(61));
-    let aborted = async {
-        while scene.shown().await.acceptance.unwrap().state() != Acceptance::Aborted {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    soon("the end of the budget", aborted).await;
+    assert_eq!(scene.world.until_refused(scene.reseller.token(), &scene.invitation).await, "SAGA_TIMED_OUT");
     // Licensing cannot take anything back yet, and nobody waits for that.
     let (token, admin) = (&scene.reseller.session.access_token, &scene.tenant.session.access_token);
     let id = &scene.invitation;
@@ -202,7 +205,10 @@ async fn what_ends_while_an_acceptance_runs_is_not_brought_back_by_it(
     points.calm();
     // The worker that failed before its decision holds its claim until its lease is over.
     scene.world.clock.advance(Duration::from_secs(16));
-    assert_eq!(Refused::by(scene.accept().await).1, expected);
+    for _ in 0..2 {
+        assert_eq!(Refused::by(scene.accept().await).1, expected, "it is what the request is answered with from now on");
+    }
+    assert_eq!(scene.refusals().await, [expected], "it is recorded once, whoever waits and repeats");
     assert_eq!(scene.world.customer_ids(&scene.reseller).await, before);
     assert!(scene.world.customer_ids(&scene.provider).await.is_empty());
     let shown = scene.shown().await;
@@ -210,6 +216,57 @@ async fn what_ends_while_an_acceptance_runs_is_not_brought_back_by_it(
     assert_eq!(shown.invitation.unwrap().state(), state);
     assert_eq!(shown.acceptance.unwrap().state(), Acceptance::Aborted);
     assert_eq!(scene.world.violations().await, Vec::<String>::new());
+}
+
+#[rstest]
+#[tokio::test]
+async fn after_a_refusal_that_passes_the_same_request_begins_anew(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let scene = Scene::set(kind, false).await;
+    scene.world.edges[1].set(Mode::Cut).await;
+    for _ in 0..2 {
+        scene.begin().await;
+        scene.world.clock.advance(Duration::from_secs(61));
+        assert_eq!(scene.world.until_refused(scene.reseller.token(), &scene.invitation).await, "SAGA_TIMED_OUT");
+    }
+    assert_eq!(scene.refusals().await, ["SAGA_TIMED_OUT", "SAGA_TIMED_OUT"], "one for each attempt");
+    scene.world.edges[1].set(Mode::Pass).await;
+    let answer = scene.accept().await.unwrap();
+    assert_eq!(answer.authorized.len(), 2);
+    assert_eq!(scene.accept().await.unwrap(), answer, "and it has one effect");
+    scene.world.clock.advance(Duration::from_secs(31));
+    assert_eq!(scene.world.violations().await, Vec::<String>::new());
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_acceptance_that_another_one_was_faster_than_begins_anew(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let scene = Scene::set(kind, false).await;
+    let (_, faster) = scene.world.invite(&scene.reseller, World::invitation(None)).await;
+    let faster = scene.world.consent(&faster).await;
+    // Its worker never goes on, so that the other acceptance of the same customer and reseller is decided before it.
+    scene.world.partner.points.plan(points::STEP_ASKED, Trouble::Stops, 1);
+    scene.begin().await;
+    scene.world.try_accept(&scene.tenant.session.access_token, faster).await.unwrap();
+    scene.world.clock.advance(Duration::from_secs(16));
+    assert_eq!(scene.world.until_refused(scene.reseller.token(), &scene.invitation).await, "ACCEPTANCE_OVERTAKEN");
+    assert_eq!(scene.accept().await.unwrap().authorized.len(), 2, "nothing speaks against it");
+    assert_eq!(scene.world.violations().await, Vec::<String>::new());
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_database_that_does_not_answer_for_a_moment_ends_nobody_s_waiting(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let scene = Scene::set(kind, false).await;
+    let points = &scene.world.partner.points;
+    points.plan(points::FOLLOWED, Trouble::Fails, 5);
+    let token = &scene.tenant.session.access_token;
+    let answer = scene.world.invitations().await.accept_invitation(authorized(token, scene.request.clone())).await;
+    assert_eq!(answer.unwrap().into_inner().progress(), pb::Progress::Active);
+    assert_eq!(points.hits(points::FOLLOWED), 5);
 }
 
 #[rstest]

@@ -153,7 +153,7 @@ impl Operation for RemoveCustomer {
         let is_everywhere = cx.is_delivered(removal).await?;
         let remaining_delegated_admin = self.remaining(cx, partner).await?;
         let reply = Removed { customer: self.id, is_everywhere, remaining_delegated_admin };
-        Ok(Progress { is_over: is_everywhere, reply })
+        Ok(Progress::of(is_everywhere, reply))
     }
 }
 

@@ -6,10 +6,10 @@
 //! whoever is asked before it arrives finds the intent and asks here.
 
 use base::{Fault, Id};
-use db::Tx;
+use db::{Db, Tx};
 use proto::partner::v1 as pb;
 use serde::{Deserialize, Serialize};
-use service::{Cx, Fact};
+use service::{Cx, Fact, Host};
 use uuid::Uuid;
 
 use super::{Invitation, Party, State, store};
@@ -94,13 +94,30 @@ impl Acceptance {
     /// Lets a participant write the intents.
     ///
     /// # Errors
-    /// `ACCESS_CHANGED`, or that it does not answer.
-    pub async fn prepare(&self, service: &Partner, saga: Uuid, step: &str) -> Result<Vec<u8>, Fault> {
-        match clients::prepare_access(&participant(service, step)?, saga, self.intents()).await {
+    /// `ACCESS_CHANGED`, `ACCEPTANCE_OVERTAKEN`, or that it does not answer.
+    pub async fn prepare(&self, host: &Host<Partner>, saga: Uuid, step: &str) -> Result<Vec<u8>, Fault> {
+        match clients::prepare_access(&participant(&host.service, step)?, saga, self.intents()).await {
             Ok(()) => Ok(Vec::new()),
-            // Something newer is effective there already.
-            Err(fault) if fault.reason() == "EPOCH_STALE" => Err(access::changed().because(fault)),
+            Err(fault) if fault.reason() == "EPOCH_STALE" => Err(self.overtaken(&host.db).await.because(fault)),
             Err(fault) => Err(fault),
+        }
+    }
+
+    /// Something newer than this acceptance is effective at a participant already. What was taken away since stays away
+    /// until somebody decides anew; what was only given does not speak against this one, which begins anew.
+    async fn overtaken(&self, db: &Db) -> Fault {
+        let checked = async {
+            let mut tx = db.snapshot().await?;
+            let mut checked = Ok(());
+            for (partner, epoch) in &self.partners {
+                checked = checked.and(access::check_unreduced(&mut tx, self.customer, *partner, *epoch).await);
+            }
+            tx.rollback().await;
+            checked
+        };
+        match checked.await {
+            Ok(()) => overtaken(),
+            Err(fault) => fault,
         }
     }
 
@@ -177,10 +194,9 @@ impl Acceptance {
         let now = cx.now();
         store::end_acceptance(&mut cx.tx, Id::from_uuid(self.invitation), saga, now).await?;
         cx.record(
-            Fact::new("InvitationAcceptanceAborted")
+            crate::flow::refused("InvitationAcceptanceAborted", refusal)
                 .about("invitation", self.invitation)
-                .customer(self.customer)
-                .change("refusal", "", refusal.reason()),
+                .customer(self.customer),
         );
         Ok(())
     }
@@ -214,6 +230,12 @@ pub(super) async fn parties(cx: &mut Cx<Partner>, invitation: &Invitation) -> Re
         }
     }
     Ok(invitation.parties(kind))
+}
+
+/// The refusal of an acceptance that another one was faster than.
+fn overtaken() -> Fault {
+    let message = "another acceptance about the same partner was decided meanwhile; nothing was changed, repeat the request";
+    Fault::aborted("ACCEPTANCE_OVERTAKEN", message)
 }
 
 fn participant<'s>(service: &'s Partner, step: &str) -> Result<Participant<'s>, Fault> {

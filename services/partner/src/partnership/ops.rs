@@ -348,6 +348,6 @@ impl Operation for RemovePartnership {
     async fn resume(&self, cx: &mut Cx<Partner>, removal: Uuid) -> Result<Progress<Removed>, Fault> {
         let is_everywhere = cx.is_delivered(removal).await?;
         let named = reread(cx, self.id).await?;
-        Ok(Progress { is_over: is_everywhere, reply: Removed { named, is_everywhere } })
+        Ok(Progress::of(is_everywhere, Removed { named, is_everywhere }))
     }
 }

@@ -1,7 +1,7 @@
 //! The customer's answer.
 
 use base::{Fault, Id, Secret};
-use saga::State as SagaState;
+use saga::{Outcome, State as SagaState};
 use service::{Caller, Cx, Fact, Operation, Progress};
 use uuid::Uuid;
 
@@ -180,21 +180,21 @@ impl Operation for AcceptInvitation {
     }
 
     async fn resume(&self, cx: &mut Cx<Partner>, saga: Uuid) -> Result<Progress<Accepted>, Fault> {
-        let state = saga::outcome(&mut cx.tx, saga).await?;
+        let state = match saga::outcome(&mut cx.tx, saga).await? {
+            Outcome::Stands(state) => state,
+            Outcome::Refused(refusal) => return Ok(Progress::Refused(refusal)),
+        };
         let acceptance = Acceptance::recall(&mut cx.tx, saga).await?;
         let is_decided = matches!(state, SagaState::Committed | SagaState::Settled);
         if !is_decided || !cx.is_delivered(saga).await? {
-            return Ok(Progress {
-                is_over: false,
-                reply: Accepted { invitation: acceptance.invitation(), authorized: None },
-            });
+            return Ok(Progress::Under(Accepted { invitation: acceptance.invitation(), authorized: None }));
         }
         let mut authorized = Vec::new();
         for partner in acceptance.partners() {
             authorized.extend(look(cx, acceptance.customer(), partner).await?);
         }
         let reply = Accepted { invitation: acceptance.invitation(), authorized: Some(authorized) };
-        Ok(Progress { is_over: true, reply })
+        Ok(Progress::Over(reply))
     }
 }
 

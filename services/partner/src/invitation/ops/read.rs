@@ -47,7 +47,7 @@ async fn progress(cx: &mut Cx<Partner>, acceptance: uuid::Uuid) -> Result<Option
     let steps = saga::steps(&mut cx.tx, acceptance).await?;
     let is_decided = matches!(saga.state, saga::State::Committed | saga::State::Settled);
     let is_delivered = is_decided && cx.is_delivered(acceptance).await?;
-    let refusal = saga.refusal.map(|(_, reason, _)| reason).unwrap_or_default();
+    let refusal = saga.refusal().map(|refusal| refusal.reason().to_owned()).unwrap_or_default();
     Ok(Some(Progressed { state: saga.state, steps, refusal, is_delivered }))
 }
 
