@@ -118,8 +118,7 @@ fn is_asked_again(fault: &Fault) -> bool {
 
 async fn prepare<F: Flow>(host: &Arc<Host<F::Service>>, flow: &F, saga: &Saga) -> Result<Next, Fault> {
     if host.clock.now() >= saga.budget_until {
-        let message =
-            "not everybody who has to agree answered in time; nothing was changed, repeat the request";
+        let message = "not everybody who has to agree answered in time; nothing was changed, repeat the request";
         return Ok(Next::Refused(Fault::unavailable("SAGA_TIMED_OUT", message)));
     }
     let mut tx = host.db.snapshot().await?;

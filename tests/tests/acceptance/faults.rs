@@ -115,8 +115,7 @@ const FORWARD: [&str; 7] = [
 ];
 
 /// The points that it passes on its way back.
-const BACKWARD: [&str; 4] =
-    [points::ABORT_BEFORE, points::ABORT_AFTER, points::CANCEL_ASKED, points::CANCEL_ANSWERED];
+const BACKWARD: [&str; 4] = [points::ABORT_BEFORE, points::ABORT_AFTER, points::CANCEL_ASKED, points::CANCEL_ANSWERED];
 
 #[rstest]
 #[tokio::test]

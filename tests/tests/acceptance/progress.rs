@@ -176,8 +176,12 @@ async fn what_ends_while_an_acceptance_runs_is_not_brought_back_by_it(
     let expected = match ended {
         "partnership" => {
             let partnership_id = scene.partnership.clone();
-            let remove =
-                pb::RemovePartnershipRequest { partnership_id, attestation_accepted: true, ..Default::default() };
+            let remove = pb::RemovePartnershipRequest {
+                partnership_id,
+                attestation_accepted: true,
+                request_id: Uuid::now_v7().to_string(),
+                ..Default::default()
+            };
             scene.world.partnerships().await.remove_partnership(authorized(reseller, remove)).await.unwrap();
             "PARTNERSHIP_NOT_ACTIVE"
         }
@@ -188,7 +192,12 @@ async fn what_ends_while_an_acceptance_runs_is_not_brought_back_by_it(
             "ACCESS_CHANGED"
         }
         "relationship" => {
-            let remove = pb::RemoveCustomerRequest { customer_id, attestation_accepted: true, ..Default::default() };
+            let remove = pb::RemoveCustomerRequest {
+                customer_id,
+                attestation_accepted: true,
+                request_id: Uuid::now_v7().to_string(),
+                ..Default::default()
+            };
             scene.world.customers().await.remove_customer(authorized(reseller, remove)).await.unwrap();
             "ACCESS_CHANGED"
         }
@@ -206,7 +215,11 @@ async fn what_ends_while_an_acceptance_runs_is_not_brought_back_by_it(
     // The worker that failed before its decision holds its claim until its lease is over.
     scene.world.clock.advance(Duration::from_secs(16));
     for _ in 0..2 {
-        assert_eq!(Refused::by(scene.accept().await).1, expected, "it is what the request is answered with from now on");
+        assert_eq!(
+            Refused::by(scene.accept().await).1,
+            expected,
+            "it is what the request is answered with from now on"
+        );
     }
     assert_eq!(scene.refusals().await, [expected], "it is recorded once, whoever waits and repeats");
     assert_eq!(scene.world.customer_ids(&scene.reseller).await, before);

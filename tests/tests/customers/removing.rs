@@ -5,7 +5,7 @@ use proto::partner::v1::PartnerKind::{Direct, Provider, Reseller};
 use proto::partner::v1::remove_customer_response::State;
 use rstest::rstest;
 use testkit::database::Kind;
-use tests::world::{Registered, World, authorized, dump, outcome, reason};
+use tests::world::{Registered, World, authorized, dump, outcome, reason, wrong_fields};
 use tonic::Code;
 
 use super::{calls, known_by_all, removing, request_id, revoking, served, settle_in, shared_with};
@@ -38,6 +38,11 @@ async fn an_end_is_attested_and_rests_on_what_was_seen(#[values(Kind::Sqlite, Ki
         let refused = outcome(&calls.remove(reseller.token(), stale).await);
         assert_eq!(refused, (Code::Aborted, "ETAG_MISMATCH".to_owned()));
     }
+    // Only a repetition completes an answer that is IN_PROGRESS.
+    let unnamed = pb::RemoveCustomerRequest { request_id: String::new(), ..removing(&tenant.customer_id) };
+    assert_eq!(wrong_fields(calls.remove(reseller.token(), unnamed.clone()).await), ["request_id"]);
+    let dry = pb::RemoveCustomerRequest { validate_only: true, ..unnamed };
+    calls.remove(reseller.token(), dry).await.expect("a dry run needs no name");
     assert_eq!(calls.get(reseller.token(), &tenant.customer_id).await.unwrap(), before);
     let etag = before.customer.unwrap().etag;
     let fresh = pb::RemoveCustomerRequest { etag, ..removing(&tenant.customer_id) };

@@ -6,7 +6,7 @@ use proto::partner::v1::partnership::State;
 use proto::partner::v1::remove_partnership_response::State as Progress;
 use rstest::rstest;
 use testkit::database::Kind;
-use tests::world::{Registered, World, authorized, id, outcome, reason, soon};
+use tests::world::{Registered, World, authorized, id, outcome, reason, soon, wrong_fields};
 use tonic::Code;
 
 use super::{Pair, calls, pair, removing, request_id};
@@ -44,6 +44,11 @@ async fn an_end_is_attested(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) 
     let unattested = pb::RemovePartnershipRequest { attestation_accepted: false, ..removing(&partnership_id) };
     let refused = outcome(&calls.remove(pair.provider.token(), unattested).await);
     assert_eq!(refused, (Code::FailedPrecondition, "ATTESTATION_REQUIRED".to_owned()));
+    // Only a repetition completes an answer that is IN_PROGRESS.
+    let unnamed = pb::RemovePartnershipRequest { request_id: String::new(), ..removing(&partnership_id) };
+    assert_eq!(wrong_fields(calls.remove(pair.provider.token(), unnamed.clone()).await), ["request_id"]);
+    let dry = pb::RemovePartnershipRequest { validate_only: true, ..unnamed };
+    calls.remove(pair.provider.token(), dry).await.expect("a dry run needs no name");
     assert_eq!(pair.seen_by_provider(&partnership_id).await, before);
 }
 

@@ -129,6 +129,7 @@ impl Wire for RemoveCustomer {
         let mut form = Form::default();
         let id = form.id("customer_id", &request.customer_id);
         let version = form.etag(&request.etag);
+        repeatable(&mut form, &request.request_id, request.validate_only);
         form.finish(|| Some(Self { id: id?, is_attested: request.attestation_accepted, version }))
     }
 

@@ -234,7 +234,8 @@ pub(super) async fn parties(cx: &mut Cx<Partner>, invitation: &Invitation) -> Re
 
 /// The refusal of an acceptance that another one was faster than.
 fn overtaken() -> Fault {
-    let message = "another acceptance about the same partner was decided meanwhile; nothing was changed, repeat the request";
+    let message =
+        "another acceptance about the same partner was decided meanwhile; nothing was changed, repeat the request";
     Fault::aborted("ACCEPTANCE_OVERTAKEN", message)
 }
 
