@@ -32,12 +32,14 @@ CREATE TABLE accounts (
 );
 
 -- One counter for each pair that others hold copies about: a customer and a partner, or a provider and a reseller.
--- reduced_epoch is the epoch of the last change that took something away.
+-- epoch was allotted last, also to a decision that is still to be made; reduced_epoch is that of the last change that
+-- took something away, told_epoch that under which what is effective was told.
 CREATE TABLE epochs (
     first_id UUID NOT NULL,
     second_id UUID NOT NULL,
     epoch BIGINT NOT NULL,
     reduced_epoch BIGINT NOT NULL,
+    told_epoch BIGINT NOT NULL,
     PRIMARY KEY (first_id, second_id)
 );
 

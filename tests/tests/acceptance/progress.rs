@@ -306,6 +306,32 @@ async fn a_decision_is_effective_everywhere_before_it_has_arrived(#[values(Kind:
 
 #[rstest]
 #[tokio::test]
+async fn whoever_asks_for_a_decision_learns_nothing_of_the_next_one_about_the_same_partner(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let scene = Scene::set(kind, false).await;
+    let (_, next) = scene.world.invite(&scene.reseller, World::invitation(None)).await;
+    let next = scene.world.consent(&next).await;
+    let points = &scene.world.partner.points;
+    // The first decision is not delivered, and the second one has an epoch and no intents yet.
+    points.plan(points::OUTBOX_CLAIMED, Trouble::Fails, u32::MAX);
+    scene.begin().await;
+    points.plan(points::STEP_ASKED, Trouble::Stops, 2);
+    let token = &scene.tenant.session.access_token;
+    let answer = scene.world.invitations().await.accept_invitation(authorized(token, next.clone())).await;
+    assert_eq!(answer.unwrap().into_inner().progress(), pb::Progress::InProgress);
+    for answer in scene.managing().await {
+        answer.unwrap();
+    }
+    points.calm();
+    scene.world.clock.advance(Duration::from_secs(31));
+    assert_eq!(scene.world.try_accept(token, next).await.unwrap().authorized.len(), 1);
+    assert_eq!(scene.refusals().await, Vec::<String>::new(), "nothing has overtaken it");
+    assert_eq!(scene.world.violations().await, Vec::<String>::new());
+}
+
+#[rstest]
+#[tokio::test]
 async fn an_intent_grants_nothing_and_without_the_owner_s_word_everything_is_refused(
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
 ) {
