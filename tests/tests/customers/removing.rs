@@ -124,7 +124,8 @@ async fn the_reseller_s_own_invitations_to_the_customer_end_and_no_others(
     let (world, reseller, tenant) = served(kind).await;
     let other = world.onboard(Reseller).await;
     let bound = || pb::CreateInvitationRequest { customer_id: tenant.customer_id.clone(), ..World::invitation(None) };
-    let (own, link) = world.invite(&reseller, bound()).await;
+    let inviting = bound();
+    let (own, link) = world.invite(&reseller, inviting.clone()).await;
     let (unbound, _) = world.invite(&reseller, World::invitation(None)).await;
     let (foreign, _) = world.invite(&other, bound()).await;
     let consent = world.consent(&link).await;
@@ -134,6 +135,12 @@ async fn the_reseller_s_own_invitations_to_the_customer_end_and_no_others(
     assert_eq!(invitation_state(world, &reseller, &unbound).await, Invitation::Draft);
     assert_eq!(invitation_state(world, &other, &foreign).await, Invitation::Draft);
     assert_eq!(reason(&world.try_accept(tenant.token(), consent).await), "INVITATION_CANCELED");
+    let entries = world.journal_of_partner(reseller.token()).await;
+    let told = entries.iter().filter(|entry| entry.action == "InvitationCanceled");
+    let told: Vec<&str> = told.map(|entry| entry.target_id.as_str()).collect();
+    assert_eq!(told, [own.as_str()], "it is recorded");
+    let again = world.invitations().await.create_invitation(authorized(reseller.token(), inviting)).await;
+    assert_eq!(reason(&again), "CREDENTIALS_ALREADY_DELIVERED", "and no reply shows its link any more");
 }
 
 #[rstest]

@@ -130,8 +130,7 @@ impl Operation for RemoveCustomer {
         if !store::remove(&mut cx.tx, &relationship, by, now).await? {
             return Err(changed_meanwhile("relationship"));
         }
-        // What the reseller still asks of this customer would bring it back by itself.
-        invitation::store::cancel_bound(&mut cx.tx, partner, self.id, now).await?;
+        invitation::ops::cancel_bound(cx, partner, self.id).await?;
         let removal: Id<Self> = cx.new_id();
         cx.deliver_as(removal.uuid());
         access::tell(cx, self.id, partner, Change::Takes, None).await?;

@@ -2,6 +2,7 @@
 
 mod answer;
 mod check;
+mod ending;
 mod manage;
 mod read;
 
@@ -10,6 +11,7 @@ use service::Cx;
 
 pub use answer::{AcceptInvitation, Accepted, Authorized, DeclineInvitation, PreviewInvitation, Previewed};
 pub use check::CheckInvitationLink;
+pub(crate) use ending::{cancel_bound, invalidate_joint};
 pub use manage::{CancelInvitation, CreateInvitation, MarkInvitationSent, RotateInvitationLink, UpdateInvitationText};
 pub use read::{GetInvitation, ListInvitations, Progressed, Shown, WatchInvitation};
 

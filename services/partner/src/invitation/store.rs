@@ -254,43 +254,44 @@ pub async fn end_acceptance(tx: &mut Tx, id: Id<Invitation>, acceptance: Uuid, n
     .map(drop)
 }
 
-/// Cancels the open invitations of this partner that are bound to the customer. An acceptance that runs meanwhile finds
-/// that when it decides.
-pub async fn cancel_bound(
+/// The open invitations of this partner that are bound to the customer, held in the order of their ids.
+pub async fn lock_bound(
     tx: &mut Tx,
     partner: Id<Organization>,
     customer: Id<Organization>,
     now: Timestamp,
-) -> Result<(), Fault> {
+) -> Result<Vec<(Id<Invitation>, String)>, Fault> {
     tx.sql(
-        "UPDATE invitations SET state = 'CANCELED', update_time = $3, version = version + 1
-         WHERE customer_id = $1 AND partner_id = $2 AND state IN ('DRAFT', 'SENT')",
+        "SELECT invitation_id, state FROM invitations
+         WHERE customer_id = $1 AND partner_id = $2 AND state IN ('DRAFT', 'SENT') AND (expire_time > $3 OR accepting)
+         ORDER BY invitation_id",
     )
     .bind(customer)
     .bind(partner)
     .bind(now)
-    .execute()
+    .for_update()
+    .all()
     .await
-    .map(drop)
 }
 
-/// Invalidates the open joint invitations of a pair whose partnership ends (C33).
-pub async fn invalidate(
+/// The open joint invitations of a provider and a reseller, held in the order of their ids.
+pub async fn lock_joint(
     tx: &mut Tx,
     provider: Id<Organization>,
     reseller: Id<Organization>,
     now: Timestamp,
-) -> Result<(), Fault> {
+) -> Result<Vec<(Id<Invitation>, String)>, Fault> {
     tx.sql(
-        "UPDATE invitations SET state = 'INVALIDATED', update_time = $3, version = version + 1
-         WHERE partner_id = $1 AND provider_id = $2 AND state IN ('DRAFT', 'SENT')",
+        "SELECT invitation_id, state FROM invitations
+         WHERE partner_id = $1 AND provider_id = $2 AND state IN ('DRAFT', 'SENT') AND (expire_time > $3 OR accepting)
+         ORDER BY invitation_id",
     )
     .bind(reseller)
     .bind(provider)
     .bind(now)
-    .execute()
+    .for_update()
+    .all()
     .await
-    .map(drop)
 }
 
 /// One page of the partner's invitations and those that name it as provider, the newest first.
