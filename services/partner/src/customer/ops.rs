@@ -130,12 +130,12 @@ impl Operation for RemoveCustomer {
         if !store::remove(&mut cx.tx, &relationship, by, now).await? {
             return Err(changed_meanwhile("relationship"));
         }
+        let remaining = self.remaining(cx, partner).await?;
         invitation::ops::cancel_bound(cx, partner, self.id).await?;
         let removal: Id<Self> = cx.new_id();
         cx.deliver_as(removal.uuid());
         access::tell(cx, self.id, partner, Change::Takes, None).await?;
         cx.continue_with(removal.uuid());
-        let remaining = self.remaining(cx, partner).await?;
         cx.record(
             Fact::new("RelationshipRemoved")
                 .about("customer", self.id.uuid())

@@ -143,12 +143,21 @@ impl Acceptance {
             partnership::store::check_active(&mut cx.tx, provider, invitation.partner).await?;
         }
         cx.deliver_as(saga);
-        for party in parties(cx, &invitation).await? {
-            self.authorize(cx, saga, &customer, &party).await?;
-        }
+        let parties = parties(cx, &invitation).await?;
         let now = cx.now();
+        for party in &parties {
+            customer::store::activate(&mut cx.tx, &customer, party.partner, party.kind, Source::Invitation, now)
+                .await?;
+            if party.delegated_admin {
+                customer::store::grant(&mut cx.tx, customer.id, party.partner, now).await?;
+            }
+        }
         if !store::accept(&mut cx.tx, id, saga, now).await? {
             return Err(Fault::precondition("INVITATION_CANCELED", "the invitation was taken back meanwhile"));
+        }
+        // Epochs are held last, as everywhere.
+        for party in &parties {
+            self.tell(cx, saga, &customer, party).await?;
         }
         cx.erase_sealed_replies(self.invitation).await?;
         cx.record(Fact::new("InvitationAccepted").about("invitation", self.invitation).customer(self.customer).change(
@@ -159,18 +168,14 @@ impl Acceptance {
         Ok(())
     }
 
-    async fn authorize(
+    /// Tells what a party has got, unless something was taken away from it since the acceptance began.
+    async fn tell(
         &self,
         cx: &mut Cx<Partner>,
         saga: Uuid,
         customer: &Organization,
         party: &Party,
     ) -> Result<(), Fault> {
-        let now = cx.now();
-        customer::store::activate(&mut cx.tx, customer, party.partner, party.kind, Source::Invitation, now).await?;
-        if party.delegated_admin {
-            customer::store::grant(&mut cx.tx, customer.id, party.partner, now).await?;
-        }
         let allotted = self.partners.iter().find(|(partner, _)| *partner == party.partner.uuid());
         let (partner, epoch) = *allotted.ok_or_else(|| Fault::internal("an acceptance forgot one of its parties"))?;
         access::check_unreduced(&mut cx.tx, self.customer, partner, epoch).await?;

@@ -84,6 +84,20 @@ pub async fn active(
     .await
 }
 
+/// Whether the two are partners. Nothing is held: the answer lasts as long as the pair's epoch is.
+pub async fn are_partners(tx: &mut Tx, provider: Id<Organization>, reseller: Id<Organization>) -> Result<bool, Fault> {
+    let found: Option<Id<Partnership>> = tx
+        .sql(
+            "SELECT partnership_id FROM partnerships
+             WHERE provider_id = $1 AND reseller_id = $2 AND state = 'ACTIVE'",
+        )
+        .bind(provider)
+        .bind(reseller)
+        .optional()
+        .await?;
+    Ok(found.is_some())
+}
+
 /// Refuses what rests on the partnership of the two when there is none. Its row is held.
 ///
 /// # Errors
