@@ -80,7 +80,8 @@ pub async fn count_open(tx: &mut Tx, partner: Id<Organization>, now: Timestamp) 
     .await
 }
 
-/// Whether an open joint invitation binds the provider to the customer (C30).
+/// Whether an open joint invitation of somebody who serves the customer binds the provider to it (C30). Anybody may bind
+/// an invitation to any id, so that one of somebody who does not serve it tells nothing: not even that it exists.
 pub async fn binds(
     tx: &mut Tx,
     provider: Id<Organization>,
@@ -91,8 +92,8 @@ pub async fn binds(
         .sql(
             "SELECT i.invitation_id
              FROM invitations i
-             JOIN organizations c ON c.organization_id = i.customer_id AND c.kind = 'CUSTOMER'
-             JOIN organizations p ON p.organization_id = i.provider_id AND p.cloud = c.cloud
+             JOIN relationships r ON r.customer_id = i.customer_id AND r.partner_id = i.partner_id
+                 AND r.state = 'ACTIVE'
              WHERE i.customer_id = $1 AND i.provider_id = $2 AND i.state IN ('DRAFT', 'SENT') AND i.expire_time > $3
              LIMIT 1",
         )
