@@ -30,6 +30,13 @@ pub struct Named {
     pub(super) now: Timestamp,
 }
 
+impl Named {
+    fn of(entry: store::Entry, now: Timestamp) -> Self {
+        let store::Entry { invitation, partner_name, provider_name } = entry;
+        Self { invitation, partner_name, provider_name, now }
+    }
+}
+
 /// An invitation and its mail.
 #[derive(Clone, Debug)]
 pub struct WithDraft {

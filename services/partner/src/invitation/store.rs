@@ -295,26 +295,47 @@ pub async fn lock_joint(
     .await
 }
 
+/// An invitation with the names of its parties; the provider's is empty when there is none.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The invitation.
+    pub invitation: Invitation,
+    /// The legal name of the partner that invites.
+    pub partner_name: String,
+    /// The provider's.
+    pub provider_name: String,
+}
+
+impl Record for Entry {
+    fn read(row: &Row) -> Result<Self, Fault> {
+        let provider_name: Option<String> = row.get("provider_name")?;
+        Ok(Self {
+            invitation: Invitation::read(row)?,
+            partner_name: row.get("partner_name")?,
+            provider_name: provider_name.unwrap_or_default(),
+        })
+    }
+}
+
 /// One page of the partner's invitations and those that name it as provider, the newest first.
-pub async fn list(
-    tx: &mut Tx,
-    partner: Id<Organization>,
-    seek: &Seek,
-    limit: usize,
-) -> Result<Page<Invitation>, Fault> {
-    let rows: Vec<Invitation> = tx
+pub async fn list(tx: &mut Tx, partner: Id<Organization>, seek: &Seek, limit: usize) -> Result<Page<Entry>, Fault> {
+    let rows: Vec<Entry> = tx
         .sql(
-            "SELECT invitation_id, partner_id, provider_id, customer_id, recipient_email, required_domain,
-                 delegated_admin, provider_delegated_admin, state, subject, body, rotation, acceptance_id, accepting,
-                 accepting_customer_id, expire_time, accept_time, version, create_time
-             FROM invitations
-             WHERE (partner_id = $1 OR provider_id = $1)",
+            "SELECT i.invitation_id, i.partner_id, i.provider_id, i.customer_id, i.recipient_email, i.required_domain,
+                 i.delegated_admin, i.provider_delegated_admin, i.state, i.subject, i.body, i.rotation,
+                 i.acceptance_id, i.accepting, i.accepting_customer_id, i.expire_time, i.accept_time, i.version,
+                 i.create_time, p.name AS partner_name, o.name AS provider_name
+             FROM invitations i
+             JOIN organizations p ON p.organization_id = i.partner_id
+             LEFT JOIN organizations o ON o.organization_id = i.provider_id
+             WHERE (i.partner_id = $1 OR i.provider_id = $1)",
         )
         .bind(partner)
-        .page(seek, limit, "order_key", "invitation_id")
+        .page(seek, limit, "i.order_key", "i.invitation_id")
         .all()
         .await?;
-    Ok(Page::cut(rows, limit, seek, |row| Keyset { key: order_key(row.create_time), id: row.id.uuid() }))
+    let position = |row: &Entry| Keyset { key: order_key(row.invitation.create_time), id: row.invitation.id.uuid() };
+    Ok(Page::cut(rows, limit, seek, position))
 }
 
 fn order_key(time: Timestamp) -> String {
