@@ -25,7 +25,7 @@ mod store;
 use std::future::Future;
 use std::time::Duration;
 
-use base::{Fault, Timestamp};
+use base::Fault;
 use service::{Cx, Host, Service};
 use uuid::Uuid;
 
@@ -130,16 +130,4 @@ impl Answers {
         let found = self.0.iter().find(|(name, _)| name == step);
         found.map(|(_, answer)| answer.as_slice()).ok_or_else(|| Fault::internal(format!("step {step} has no answer")))
     }
-}
-
-/// Full jitter over a capped exponential: 50 ms doubling to 30 s.
-fn backoff(attempts: i64) -> Duration {
-    let exponent = u32::try_from(attempts.clamp(0, 12)).unwrap_or(12);
-    let ceiling = Duration::from_millis(50).saturating_mul(2_u32.saturating_pow(exponent)).min(Duration::from_secs(30));
-    ceiling.mul_f64(rand::random::<f64>())
-}
-
-/// When the next attempt is due.
-fn next_attempt(now: Timestamp, attempts: i64) -> Timestamp {
-    now + backoff(attempts)
 }

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use base::{Fault, Kind};
 use futures_util::future::join_all;
-use service::{Caller, Cx, Host, Service, Work, points};
+use service::{Caller, Cx, Host, Service, Work, backoff, points};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::store::{self, Saga, State};
-use crate::{Answers, Flow, next_attempt};
+use crate::{Answers, Flow};
 
 /// The safety net beside being woken.
 const POLL: Duration = Duration::from_millis(250);
@@ -86,7 +86,7 @@ pub async fn drive<F: Flow>(host: &Arc<Host<F::Service>>, mut saga: Saga) -> Res
             }
             Next::Later => {
                 let mut tx = host.db.write().await?;
-                store::release(&mut tx, &saga, next_attempt(host.clock.now(), saga.attempts)).await?;
+                store::release(&mut tx, &saga, host.clock.now() + backoff::away(saga.attempts)).await?;
                 return tx.commit().await;
             }
             Next::Stale => return Ok(()),

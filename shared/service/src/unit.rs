@@ -14,6 +14,7 @@ use tonic::Response;
 use tonic::metadata::MetadataValue;
 use uuid::Uuid;
 
+use crate::backoff;
 use crate::caller::Caller;
 use crate::cx::Cx;
 use crate::deadline::{self, in_time};
@@ -215,7 +216,7 @@ impl<O: Operation> Unit<O> {
             };
             if stop.fault.kind() == Kind::Busy {
                 attempt += 1;
-                let pause = Duration::from_millis(5 << attempt.min(6)).mul_f64(rand::random::<f64>());
+                let pause = backoff::busy(attempt);
                 if attempt >= ATTEMPTS_MAX || Instant::now() + pause >= self.deadline {
                     return Err(contention(stop.fault));
                 }

@@ -5,7 +5,7 @@ use saga::intent::{self, Intent};
 use service::{Cx, Operation};
 use uuid::Uuid;
 
-use super::{Access, Pair, Told, check_epoch, store};
+use super::{Access, Pair, Told, store};
 use crate::Identity;
 use crate::policy::{Permission, Target};
 
@@ -69,7 +69,7 @@ impl Operation for PrepareAccess {
     async fn run(&self, cx: &mut Cx<Identity>, (): &()) -> Result<(), Fault> {
         for intent in &self.intents {
             let confirmed = store::get(&mut cx.tx, Pair::of(intent)).await?;
-            check_epoch(intent, confirmed.as_ref())?;
+            intent.check(confirmed.map(|access| access.epoch))?;
         }
         let now = cx.now();
         intent::prepare(&mut cx.tx, self.decision, &self.intents, now).await

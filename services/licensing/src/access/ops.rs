@@ -30,12 +30,10 @@ impl Operation for PrepareAccess {
     }
 
     async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<(), Fault> {
-        for Intent { about: (customer, partner), epoch } in &self.intents {
-            let access = store::get(&mut cx.tx, Id::from_uuid(*customer), Id::from_uuid(*partner)).await?;
-            if let Some(access) = access.filter(|access| access.epoch >= *epoch) {
-                let message = format!("the access here has epoch {}, so epoch {epoch} comes too late", access.epoch);
-                return Err(Fault::precondition("EPOCH_STALE", message).with("epoch", access.epoch));
-            }
+        for intent in &self.intents {
+            let (customer, partner) = intent.about;
+            let confirmed = store::get(&mut cx.tx, Id::from_uuid(customer), Id::from_uuid(partner)).await?;
+            intent.check(confirmed.map(|access| access.epoch))?;
         }
         let now = cx.now();
         intent::prepare(&mut cx.tx, self.decision, &self.intents, now).await

@@ -173,10 +173,8 @@ impl Wire for RevokeDelegatedAdmin {
     type Reply = Serving;
 
     fn parse(request: Self::Request) -> Result<Self, Fault> {
-        let mut form = Form::default();
-        let partner = form.id("partner_id", &request.partner_id);
-        let version = form.etag(&request.etag);
-        form.finish(|| Some(Self { partner: partner?, version }))
+        let (partner, version) = Form::id_and_etag("partner_id", &request.partner_id, &request.etag)?;
+        Ok(Self { partner, version })
     }
 
     fn present(partner: Serving) -> Self::Response {

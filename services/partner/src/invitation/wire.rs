@@ -100,10 +100,8 @@ impl Wire for MarkInvitationSent {
     type Reply = Named;
 
     fn parse(request: Self::Request) -> Result<Self, Fault> {
-        let mut form = Form::default();
-        let id = form.id("invitation_id", &request.invitation_id);
-        let version = form.etag(&request.etag);
-        form.finish(|| Some(Self { id: id?, version }))
+        let (id, version) = Form::id_and_etag("invitation_id", &request.invitation_id, &request.etag)?;
+        Ok(Self { id, version })
     }
 
     fn present(named: Named) -> Self::Response {
@@ -138,10 +136,8 @@ impl Wire for CancelInvitation {
     type Reply = Named;
 
     fn parse(request: Self::Request) -> Result<Self, Fault> {
-        let mut form = Form::default();
-        let id = form.id("invitation_id", &request.invitation_id);
-        let version = form.etag(&request.etag);
-        form.finish(|| Some(Self { id: id?, version }))
+        let (id, version) = Form::id_and_etag("invitation_id", &request.invitation_id, &request.etag)?;
+        Ok(Self { id, version })
     }
 
     fn present(named: Named) -> Self::Response {

@@ -101,10 +101,8 @@ impl Wire for CancelPartnershipInvitation {
     type Reply = Named;
 
     fn parse(request: Self::Request) -> Result<Self, Fault> {
-        let mut form = Form::default();
-        let id = form.id("partnership_id", &request.partnership_id);
-        let version = form.etag(&request.etag);
-        form.finish(|| Some(Self { id: id?, version }))
+        let (id, version) = Form::id_and_etag("partnership_id", &request.partnership_id, &request.etag)?;
+        Ok(Self { id, version })
     }
 
     fn present(named: Named) -> Self::Response {
@@ -204,10 +202,8 @@ impl Wire for RevokeProviderAdminAccess {
     type Reply = Named;
 
     fn parse(request: Self::Request) -> Result<Self, Fault> {
-        let mut form = Form::default();
-        let id = form.id("partnership_id", &request.partnership_id);
-        let version = form.etag(&request.etag);
-        form.finish(|| Some(Self { id: id?, version }))
+        let (id, version) = Form::id_and_etag("partnership_id", &request.partnership_id, &request.etag)?;
+        Ok(Self { id, version })
     }
 
     fn present(named: Named) -> Self::Response {
