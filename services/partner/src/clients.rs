@@ -115,6 +115,22 @@ pub async fn prepare_access(peer: &Participant<'_>, decision: Uuid, intents: Vec
     }
 }
 
+/// Asks a participant what writing them would refuse.
+pub async fn check_access(peer: &Participant<'_>, intents: Vec<AccessIntent>, left: Duration) -> Result<(), Fault> {
+    match peer {
+        Participant::Identity(peer) => {
+            let request = identity::CheckAccessRequest { intents };
+            let answer = to_identity(peer).check_access(peer.request(request, left)?).await;
+            answer.map(drop).map_err(|status| peer.refusal(status))
+        }
+        Participant::Licensing(peer) => {
+            let request = licensing::CheckAccessRequest { intents };
+            let answer = to_licensing(peer).check_access(peer.request(request, left)?).await;
+            answer.map(drop).map_err(|status| peer.refusal(status))
+        }
+    }
+}
+
 /// Lets a participant take them back.
 pub async fn cancel_access(peer: &Participant<'_>, decision: Uuid, intents: Vec<AccessIntent>) -> Result<(), Fault> {
     let decision_id = decision.to_string();

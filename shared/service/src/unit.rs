@@ -207,7 +207,7 @@ impl<O: Operation> Unit<O> {
 
     async fn prepare_and_attempt(&self) -> Result<Done<O>, Fault> {
         let reads = self.host.contract.method(O::METHOD)?.reads;
-        let prepared = self.prepare().await?;
+        let mut prepared = self.prepare().await?;
         let (mut attempt, mut resolved) = (0, 0);
         loop {
             let stop = match self.attempt(reads, prepared.as_ref()).await {
@@ -221,6 +221,10 @@ impl<O: Operation> Unit<O> {
                     return Err(contention(stop.fault));
                 }
                 tokio::time::sleep(pause).await;
+                if prepared.is_none() {
+                    // There was a saved reply, which may have been swept or given up since.
+                    prepared = self.prepare().await?;
+                }
             } else if !stop.unresolved.is_empty() && resolved < RESOLUTIONS_MAX {
                 resolved += 1;
                 O::Service::resolve(&self.preparation(), stop.unresolved).await?;
@@ -345,8 +349,7 @@ impl<O: Operation> Unit<O> {
             };
         }
         O::Service::authorize(cx, O::PERMISSION, &self.operation.target()).await?;
-        // Without it there was a saved reply a moment ago, which was swept since.
-        let prepared = prepared.ok_or_else(|| Fault::aborted("CONTENTION", "the saved reply has just expired"))?;
+        let prepared = prepared.ok_or_else(|| Fault::busy("a saved reply was swept or given up while it was read"))?;
         let reply = self.operation.run(cx, prepared).await?;
         let response = O::present(reply);
         let facts = std::mem::take(&mut cx.facts);

@@ -67,12 +67,37 @@ impl Operation for PrepareAccess {
     }
 
     async fn run(&self, cx: &mut Cx<Identity>, (): &()) -> Result<(), Fault> {
-        for intent in &self.intents {
-            let confirmed = store::get(&mut cx.tx, Pair::of(intent)).await?;
-            intent.check(confirmed.map(|access| access.epoch))?;
-        }
+        check(cx, &self.intents).await?;
         let now = cx.now();
         intent::prepare(&mut cx.tx, self.decision, &self.intents, now).await
+    }
+}
+
+/// Refuses intents that what is confirmed has overtaken.
+async fn check(cx: &mut Cx<Identity>, intents: &[Intent]) -> Result<(), Fault> {
+    for intent in intents {
+        let confirmed = store::get(&mut cx.tx, Pair::of(intent)).await?;
+        intent.check(confirmed.map(|access| access.epoch))?;
+    }
+    Ok(())
+}
+
+/// Tells what [`PrepareAccess`] would refuse.
+#[derive(Debug)]
+pub struct CheckAccess(pub(super) Vec<Intent>);
+
+impl Operation for CheckAccess {
+    type Service = Identity;
+    const METHOD: &'static str = "/tandem.identity.v1.IdentityInternalService/CheckAccess";
+    const PERMISSION: Permission = Permission::Peer;
+    type Prepared = ();
+
+    fn target(&self) -> Target {
+        Target::Nothing
+    }
+
+    async fn run(&self, cx: &mut Cx<Identity>, (): &()) -> Result<(), Fault> {
+        check(cx, &self.0).await
     }
 }
 

@@ -7,7 +7,7 @@ use saga::intent::Intent;
 use service::{Form, Wire};
 use uuid::Uuid;
 
-use super::ops::{ApplyPartnerFacts, CancelAccess, PrepareAccess};
+use super::ops::{ApplyPartnerFacts, CancelAccess, CheckAccess, PrepareAccess};
 use super::{Access, Pair, PartnerKind, PartnerStanding, PartnerState, PartnershipStanding, Told};
 
 /// Facts in one call at most.
@@ -131,6 +131,22 @@ impl Wire for PrepareAccess {
 
     fn present((): ()) -> Self::Response {
         pb::PrepareAccessResponse {}
+    }
+}
+
+impl Wire for CheckAccess {
+    type Request = pb::CheckAccessRequest;
+    type Response = pb::CheckAccessResponse;
+    type Reply = ();
+
+    fn parse(request: Self::Request) -> Result<Self, Fault> {
+        let mut form = Form::default();
+        let intents = intents(&mut form, &request.intents);
+        form.finish(|| Some(Self(intents?)))
+    }
+
+    fn present((): ()) -> Self::Response {
+        pb::CheckAccessResponse {}
     }
 }
 

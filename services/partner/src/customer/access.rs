@@ -33,6 +33,11 @@ pub async fn next_epoch(tx: &mut Tx, first: Uuid, second: Uuid, change: Change) 
     Ok(epoch)
 }
 
+/// The epoch that would be allotted next. It is not.
+pub async fn upcoming_epoch(tx: &mut Tx, first: Uuid, second: Uuid) -> Result<i64, Fault> {
+    Ok(epochs::last(tx, first, second).await?.unwrap_or(0) + 1)
+}
+
 /// Refuses a decision that began under this epoch if something was taken away since.
 ///
 /// # Errors

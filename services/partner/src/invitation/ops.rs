@@ -3,6 +3,7 @@
 mod answer;
 mod check;
 mod ending;
+mod foresight;
 mod manage;
 mod read;
 

@@ -5,6 +5,8 @@
 //! ACCEPTED, in one transaction: the only moment at which anything becomes visible. The outbox delivers the decision;
 //! whoever is asked before it arrives finds the intent and asks here.
 
+use std::time::Duration;
+
 use base::{Fault, Id};
 use db::{Db, Tx};
 use proto::partner::v1 as pb;
@@ -57,6 +59,33 @@ impl Acceptance {
         crate::flow::begin(cx, id, FLOW, &acceptance).await
     }
 
+    /// The acceptance that would begin now. Nothing is allotted to it.
+    pub(super) async fn foresee(tx: &mut Tx, invitation: &Invitation, customer: Uuid) -> Result<Self, Fault> {
+        let mut partners = Vec::new();
+        for partner in std::iter::once(invitation.partner).chain(invitation.provider) {
+            let partner = partner.uuid();
+            partners.push((partner, access::upcoming_epoch(tx, customer, partner).await?));
+        }
+        Ok(Self { invitation: invitation.id.uuid(), customer, partners })
+    }
+
+    /// Asks both participants what preparing it would refuse.
+    ///
+    /// # Errors
+    /// As [`Acceptance::prepare`].
+    pub(super) async fn check(&self, host: &Host<Partner>, left: Duration) -> Result<(), Fault> {
+        let (identity, licensing) =
+            (Participant::Identity(&host.service.identity), Participant::Licensing(&host.service.licensing));
+        let (one, other) = tokio::join!(
+            clients::check_access(&identity, self.intents(), left),
+            clients::check_access(&licensing, self.intents(), left),
+        );
+        match one.and(other) {
+            Ok(()) => Ok(()),
+            Err(fault) => Err(self.refusal(&host.db, fault).await),
+        }
+    }
+
     /// Reads a saga's request back.
     ///
     /// # Errors
@@ -98,14 +127,17 @@ impl Acceptance {
     pub async fn prepare(&self, host: &Host<Partner>, saga: Uuid, step: &str) -> Result<Vec<u8>, Fault> {
         match clients::prepare_access(&participant(&host.service, step)?, saga, self.intents()).await {
             Ok(()) => Ok(Vec::new()),
-            Err(fault) if fault.reason() == "EPOCH_STALE" => Err(self.overtaken(&host.db).await.because(fault)),
-            Err(fault) => Err(fault),
+            Err(fault) => Err(self.refusal(&host.db, fault).await),
         }
     }
 
-    /// Something newer than this acceptance is effective at a participant already. What was taken away since stays away
-    /// until somebody decides anew; what was only given does not speak against this one, which begins anew.
-    async fn overtaken(&self, db: &Db) -> Fault {
+    /// What a participant's refusal means. When something newer than this acceptance is effective there already: what was
+    /// taken away since stays away until somebody decides anew; what was only given does not speak against this one,
+    /// which begins anew.
+    async fn refusal(&self, db: &Db, fault: Fault) -> Fault {
+        if fault.reason() != "EPOCH_STALE" {
+            return fault;
+        }
         let checked = async {
             let mut tx = db.snapshot().await?;
             let mut checked = Ok(());
@@ -115,10 +147,7 @@ impl Acceptance {
             tx.rollback().await;
             checked
         };
-        match checked.await {
-            Ok(()) => overtaken(),
-            Err(fault) => fault,
-        }
+        checked.await.map_or_else(|fault| fault, |()| overtaken()).because(fault)
     }
 
     /// Lets a participant take them back.

@@ -47,6 +47,11 @@ pub async fn tell(tx: &mut Tx, first: Uuid, second: Uuid) -> Result<(), Fault> {
         .map(drop)
 }
 
+/// The epoch that was allotted last.
+pub async fn last(tx: &mut Tx, first: Uuid, second: Uuid) -> Result<Option<i64>, Fault> {
+    tx.sql("SELECT epoch FROM epochs WHERE first_id = $1 AND second_id = $2").bind(first).bind(second).optional().await
+}
+
 /// The epoch under which what is effective was told. Later ones belong to decisions that are still to be made.
 pub async fn told(tx: &mut Tx, first: Uuid, second: Uuid) -> Result<Option<i64>, Fault> {
     tx.sql("SELECT told_epoch FROM epochs WHERE first_id = $1 AND second_id = $2")
