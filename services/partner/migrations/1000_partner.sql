@@ -92,6 +92,7 @@ CREATE TABLE delegated_admins (
 );
 
 -- What a partner asks of a customer. The parties and the scope never change. body holds a placeholder for the link.
+-- credential_set_by made the user who accepted, or last reset their password.
 CREATE TABLE invitations (
     invitation_id UUID NOT NULL PRIMARY KEY,
     partner_id UUID NOT NULL REFERENCES accounts (partner_id),
@@ -111,6 +112,9 @@ CREATE TABLE invitations (
     order_key TEXT COLLATE "C" NOT NULL,
     expire_time TIMESTAMPTZ NOT NULL,
     accept_time TIMESTAMPTZ,
+    accepted_by UUID,
+    credential_set_by UUID,
+    credential_set_time TIMESTAMPTZ,
     version BIGINT NOT NULL,
     create_time TIMESTAMPTZ NOT NULL,
     update_time TIMESTAMPTZ NOT NULL

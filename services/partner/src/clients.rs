@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use base::{Fault, Id, Kind, Secret};
+use base::{Fault, Id, Kind, Secret, Timestamp};
+use prost::Message as _;
 use proto::identity::v1::identity_internal_service_client::IdentityInternalServiceClient;
 use proto::identity::v1::key_service_client::KeyServiceClient;
 use proto::identity::v1::{self as identity, GetJwksRequest};
 use proto::licensing::v1 as licensing;
 use proto::licensing::v1::licensing_internal_service_client::LicensingInternalServiceClient;
 use proto::partner::v1::{AccessIntent, PartnerFact};
+use service::form::read_timestamp;
 use service::outbox::Parcel;
 use service::peer::{ATTEMPT_TIMEOUT, Peer};
 use service::token::Key;
@@ -98,21 +100,38 @@ pub async fn reveal_secret(
     answer.map(|answer| Secret::new(answer.into_inner().temporary_password)).map_err(|status| peer.refusal(status))
 }
 
-/// Lets a participant write the intents of a decision.
-pub async fn prepare_access(peer: &Participant<'_>, decision: Uuid, intents: Vec<AccessIntent>) -> Result<(), Fault> {
+/// Lets a participant write the intents of a decision that a user asks for. Identity's answer is for [`credential_set`].
+pub async fn prepare_access(
+    peer: &Participant<'_>,
+    decision: Uuid,
+    intents: Vec<AccessIntent>,
+    user: Uuid,
+) -> Result<Vec<u8>, Fault> {
     let decision_id = decision.to_string();
     match peer {
         Participant::Identity(peer) => {
-            let request = identity::PrepareAccessRequest { decision_id, intents };
+            let request = identity::PrepareAccessRequest { decision_id, intents, user_id: user.to_string() };
             let answer = to_identity(peer).prepare_access(peer.request(request, ATTEMPT_TIMEOUT)?).await;
-            answer.map(drop).map_err(|status| peer.refusal(status))
+            answer.map(|answer| answer.into_inner().encode_to_vec()).map_err(|status| peer.refusal(status))
         }
         Participant::Licensing(peer) => {
             let request = licensing::PrepareAccessRequest { decision_id, intents };
             let answer = to_licensing(peer).prepare_access(peer.request(request, ATTEMPT_TIMEOUT)?).await;
-            answer.map(drop).map_err(|status| peer.refusal(status))
+            answer.map(|answer| answer.into_inner().encode_to_vec()).map_err(|status| peer.refusal(status))
         }
     }
+}
+
+/// Reads from identity's answer who made the user or last reset their password, and when.
+///
+/// # Errors
+/// When the bytes are not such an answer.
+pub fn credential_set(answer: &[u8]) -> Result<Option<(Uuid, Timestamp)>, Fault> {
+    let broken = || Fault::internal("identity's answer about a decision cannot be read");
+    let answer = identity::PrepareAccessResponse::decode(answer).map_err(|_| broken())?;
+    let Some(time) = answer.credential_set_time else { return Ok(None) };
+    let by = answer.credential_set_by_id.parse().map_err(|_| broken())?;
+    Ok(Some((by, read_timestamp(&time).ok_or_else(broken)?)))
 }
 
 /// Asks a participant what writing them would refuse.

@@ -93,7 +93,7 @@ impl saga::Flow for Flow {
         match self {
             Self::Onboarding(onboarding) => onboarding.decide(cx, saga, answers).await,
             Self::Creation(creation) => creation.decide(cx, saga, answers).await,
-            Self::Acceptance(acceptance) => acceptance.decide(cx, saga).await,
+            Self::Acceptance(acceptance) => acceptance.decide(cx, saga, answers).await,
         }
     }
 

@@ -7,5 +7,6 @@ mod kills;
 mod managing;
 mod progress;
 mod races;
+mod record;
 mod refusing;
 mod registering;

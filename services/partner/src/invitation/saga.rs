@@ -10,11 +10,12 @@ use std::time::Duration;
 use base::{Fault, Id};
 use db::{Db, Tx};
 use proto::partner::v1 as pb;
+use saga::Answers;
 use serde::{Deserialize, Serialize};
 use service::{Cx, Fact, Host};
 use uuid::Uuid;
 
-use super::{Invitation, Party, State, store};
+use super::{AcceptedBy, Invitation, Party, State, store};
 use crate::account::{self, PartnerKind};
 use crate::clients::{self, Participant};
 use crate::customer::access::{self, Change};
@@ -34,6 +35,8 @@ const LICENSING: &str = "licensing";
 pub struct Acceptance {
     invitation: Uuid,
     customer: Uuid,
+    /// The user who accepts.
+    user: Uuid,
     /// Each partner with the epoch that was allotted to it.
     partners: Vec<(Uuid, i64)>,
 }
@@ -53,20 +56,25 @@ impl Acceptance {
             let epoch = access::next_epoch(&mut cx.tx, customer.uuid(), partner, Change::Gives).await?;
             partners.push((partner, epoch));
         }
-        let acceptance = Self { invitation: invitation.id.uuid(), customer: customer.uuid(), partners };
+        let user = cx.principal()?.id;
+        let acceptance = Self { invitation: invitation.id.uuid(), customer: customer.uuid(), user, partners };
         let now = cx.now();
         store::begin_acceptance(&mut cx.tx, invitation.id, id, customer, now).await?;
         crate::flow::begin(cx, id, FLOW, &acceptance).await
     }
 
     /// The acceptance that would begin now. Nothing is allotted to it.
-    pub(super) async fn foresee(tx: &mut Tx, invitation: &Invitation, customer: Uuid) -> Result<Self, Fault> {
+    pub(super) async fn foresee(
+        tx: &mut Tx,
+        invitation: &Invitation,
+        (customer, user): (Uuid, Uuid),
+    ) -> Result<Self, Fault> {
         let mut partners = Vec::new();
         for partner in std::iter::once(invitation.partner).chain(invitation.provider) {
             let partner = partner.uuid();
             partners.push((partner, access::upcoming_epoch(tx, customer, partner).await?));
         }
-        Ok(Self { invitation: invitation.id.uuid(), customer, partners })
+        Ok(Self { invitation: invitation.id.uuid(), customer, user, partners })
     }
 
     /// Asks both participants what preparing it would refuse.
@@ -125,8 +133,8 @@ impl Acceptance {
     /// # Errors
     /// `ACCESS_CHANGED`, `ACCEPTANCE_OVERTAKEN`, or that it does not answer.
     pub async fn prepare(&self, host: &Host<Partner>, saga: Uuid, step: &str) -> Result<Vec<u8>, Fault> {
-        match clients::prepare_access(&participant(&host.service, step)?, saga, self.intents()).await {
-            Ok(()) => Ok(Vec::new()),
+        match clients::prepare_access(&participant(&host.service, step)?, saga, self.intents(), self.user).await {
+            Ok(answer) => Ok(answer),
             Err(fault) => Err(self.refusal(&host.db, fault).await),
         }
     }
@@ -162,7 +170,8 @@ impl Acceptance {
     ///
     /// # Errors
     /// `PARTNERSHIP_NOT_ACTIVE`, `ACCOUNT_SUSPENDED`, `ACCESS_CHANGED`, `INVITATION_CANCELED`.
-    pub async fn decide(&self, cx: &mut Cx<Partner>, saga: Uuid) -> Result<(), Fault> {
+    pub async fn decide(&self, cx: &mut Cx<Partner>, saga: Uuid, answers: &Answers) -> Result<(), Fault> {
+        let by = AcceptedBy { user: self.user, credential_set: clients::credential_set(answers.get(IDENTITY)?)? };
         let id: Id<Invitation> = Id::from_uuid(self.invitation);
         let gone = || Fault::internal(format!("what acceptance {saga} is about is gone"));
         let invitation = store::get(&mut cx.tx, id).await?.ok_or_else(gone)?;
@@ -181,7 +190,7 @@ impl Acceptance {
                 customer::store::grant(&mut cx.tx, customer.id, party.partner, now).await?;
             }
         }
-        if !store::accept(&mut cx.tx, id, saga, now).await? {
+        if !store::accept(&mut cx.tx, id, saga, by, now).await? {
             return Err(Fault::precondition("INVITATION_CANCELED", "the invitation was taken back meanwhile"));
         }
         // Epochs are held last, as everywhere.

@@ -4,7 +4,7 @@ use base::{Fault, Id, Keyset, Page, Seek, Timestamp};
 use db::{Record, Row, Tx};
 use uuid::Uuid;
 
-use super::{Invitation, State};
+use super::{AcceptedBy, Invitation, State};
 use crate::organization::Organization;
 
 impl Record for Invitation {
@@ -28,10 +28,18 @@ impl Record for Invitation {
             accepting_customer: row.get("accepting_customer_id")?,
             expire_time: row.get("expire_time")?,
             accept_time: row.get("accept_time")?,
+            accepted_by: accepted_by(row)?,
             version: row.get("version")?,
             create_time: row.get("create_time")?,
         })
     }
+}
+
+fn accepted_by(row: &Row) -> Result<Option<AcceptedBy>, Fault> {
+    let Some(user) = row.get("accepted_by")? else { return Ok(None) };
+    let by: Option<Uuid> = row.get("credential_set_by")?;
+    let time: Option<Timestamp> = row.get("credential_set_time")?;
+    Ok(Some(AcceptedBy { user, credential_set: by.zip(time) }))
 }
 
 /// The invitation as it is. Its parties never change, so nothing has to be held for who sees it.
@@ -39,7 +47,7 @@ pub async fn get(tx: &mut Tx, id: Id<Invitation>) -> Result<Option<Invitation>, 
     tx.sql(
         "SELECT invitation_id, partner_id, provider_id, customer_id, recipient_email, required_domain, delegated_admin,
              provider_delegated_admin, state, subject, body, rotation, acceptance_id, accepting, accepting_customer_id,
-             expire_time, accept_time, version, create_time
+             expire_time, accept_time, accepted_by, credential_set_by, credential_set_time, version, create_time
          FROM invitations
          WHERE invitation_id = $1",
     )
@@ -53,7 +61,7 @@ pub async fn lock(tx: &mut Tx, id: Id<Invitation>) -> Result<Option<Invitation>,
     tx.sql(
         "SELECT invitation_id, partner_id, provider_id, customer_id, recipient_email, required_domain, delegated_admin,
              provider_delegated_admin, state, subject, body, rotation, acceptance_id, accepting, accepting_customer_id,
-             expire_time, accept_time, version, create_time
+             expire_time, accept_time, accepted_by, credential_set_by, credential_set_time, version, create_time
          FROM invitations
          WHERE invitation_id = $1",
     )
@@ -226,16 +234,26 @@ pub async fn begin_acceptance(
 }
 
 /// The acceptance was decided. False when it is not the one that runs, or the invitation is not open any more.
-pub async fn accept(tx: &mut Tx, id: Id<Invitation>, acceptance: Uuid, now: Timestamp) -> Result<bool, Fault> {
+pub async fn accept(
+    tx: &mut Tx,
+    id: Id<Invitation>,
+    acceptance: Uuid,
+    by: AcceptedBy,
+    now: Timestamp,
+) -> Result<bool, Fault> {
     let changed = tx
         .sql(
             "UPDATE invitations
-             SET state = 'ACCEPTED', accepting = FALSE, accept_time = $3, update_time = $3, version = version + 1
+             SET state = 'ACCEPTED', accepting = FALSE, accept_time = $3, accepted_by = $4, credential_set_by = $5,
+                 credential_set_time = $6, update_time = $3, version = version + 1
              WHERE invitation_id = $1 AND acceptance_id = $2 AND accepting AND state IN ('DRAFT', 'SENT')",
         )
         .bind(id)
         .bind(acceptance)
         .bind(now)
+        .bind(by.user)
+        .bind(by.credential_set.map(|(by, _)| by))
+        .bind(by.credential_set.map(|(_, time)| time))
         .execute()
         .await?;
     Ok(changed == 1)
@@ -323,8 +341,8 @@ pub async fn list(tx: &mut Tx, partner: Id<Organization>, seek: &Seek, limit: us
         .sql(
             "SELECT i.invitation_id, i.partner_id, i.provider_id, i.customer_id, i.recipient_email, i.required_domain,
                  i.delegated_admin, i.provider_delegated_admin, i.state, i.subject, i.body, i.rotation,
-                 i.acceptance_id, i.accepting, i.accepting_customer_id, i.expire_time, i.accept_time, i.version,
-                 i.create_time, p.name AS partner_name, o.name AS provider_name
+                 i.acceptance_id, i.accepting, i.accepting_customer_id, i.expire_time, i.accept_time, i.accepted_by,
+                 i.credential_set_by, i.credential_set_time, i.version, i.create_time, p.name AS partner_name, o.name AS provider_name
              FROM invitations i
              JOIN organizations p ON p.organization_id = i.partner_id
              LEFT JOIN organizations o ON o.organization_id = i.provider_id

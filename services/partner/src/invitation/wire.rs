@@ -11,7 +11,7 @@ use super::ops::{
     GetInvitation, ListInvitations, MarkInvitationSent, Named, PreviewInvitation, Previewed, Progressed,
     RotateInvitationLink, Shown, UpdateInvitationText, WatchInvitation, WithDraft,
 };
-use super::{BODY_MAX, Invitation, SUBJECT_MAX, State};
+use super::{AcceptedBy, BODY_MAX, Invitation, SUBJECT_MAX, State};
 use crate::account::wire::{repeatable, write_kind};
 use crate::customer::wire::seek;
 use crate::email::Email;
@@ -332,6 +332,15 @@ fn present(named: &Named) -> pb::Invitation {
         expire_time: Some(timestamp(invitation.expire_time)),
         accept_time: invitation.accept_time.map(timestamp),
         etag: etag(invitation.version),
+        accepted_by: invitation.accepted_by.map(present_accepted_by),
+    }
+}
+
+fn present_accepted_by(by: AcceptedBy) -> pb::AcceptedBy {
+    pb::AcceptedBy {
+        user_id: by.user.to_string(),
+        credential_set_by_id: by.credential_set.map(|(by, _)| by.to_string()).unwrap_or_default(),
+        credential_set_time: by.credential_set.map(|(_, time)| timestamp(time)),
     }
 }
 

@@ -42,7 +42,8 @@ async fn foresee(preparation: &Preparation<'_, Partner>, token: &Secret<String>)
     let found = async {
         let Some((id, _)) = store::by_link(&mut tx, link::digest(token.expose())).await? else { return Ok(None) };
         let Some(invitation) = store::get(&mut tx, id).await? else { return Ok(None) };
-        Acceptance::foresee(&mut tx, &invitation, principal.organization_id).await.map(Some)
+        let who = (principal.organization_id, principal.id);
+        Acceptance::foresee(&mut tx, &invitation, who).await.map(Some)
     };
     let found = found.await;
     tx.rollback().await;
