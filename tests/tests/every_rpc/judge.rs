@@ -104,8 +104,9 @@ impl Judge {
     }
 
     /// Everything that was wrong, and what was not judged.
-    pub(super) fn findings(self) -> Vec<String> {
+    pub(super) async fn findings(self) -> Vec<String> {
         let mut findings = self.findings;
+        findings.extend(self.world.violations().await);
         findings.extend(gaps(&self.rpcs, &self.covered, EXCEPTIONS));
         findings
     }

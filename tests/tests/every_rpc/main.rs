@@ -20,6 +20,7 @@ mod exceptions;
 mod identity;
 mod judge;
 mod licensing;
+mod noticed;
 mod partner;
 mod place;
 mod stage;
@@ -38,6 +39,6 @@ async fn every_rpc_is_repeated_tried_dry_and_deaf_to_foreign_ids(#[values(Kind::
     identity::fixtures(&mut judge).await;
     licensing::fixtures(&mut judge).await;
     partner::fixtures(&mut judge).await;
-    let findings = judge.findings();
+    let findings = judge.findings().await;
     assert!(findings.is_empty(), "{} found:\n{}", findings.len(), findings.join("\n"));
 }

@@ -59,21 +59,20 @@ impl Trial<'_> {
     /// Judges.
     pub(super) async fn run(&self) -> Verdict {
         let mut verdict = Verdict::default();
-        let before = self.rest(&mut verdict).await;
+        let before = self.rest().await;
         let plain = self.unswapped().await;
         let Ok(plain) = plain else {
             verdict.note(format!("a valid request is refused: {}", self.told(&plain, "")));
             return verdict;
         };
         if !self.rpc.method.reads {
-            let after = self.rest(&mut verdict).await;
+            let after = self.rest().await;
             verdict.demand(differing(&before, &after).is_empty(), || {
                 format!("a dry run changes {:?}", differing(&before, &after))
             });
         }
-        let before = self.rest(&mut verdict).await;
         let allowed = self.swap(&plain, &mut verdict).await;
-        let after = self.rest(&mut verdict).await;
+        let after = self.rest().await;
         self.check_unchanged(&before, &after, &allowed, &mut verdict);
         if !self.rpc.method.reads {
             self.make(&plain, after, &mut verdict).await;
@@ -127,7 +126,7 @@ impl Trial<'_> {
             Ok(answer) => answer,
             Err(status) => return verdict.note(format!("a valid request is refused: {status:?}")),
         };
-        let made = self.rest(verdict).await;
+        let made = self.rest().await;
         let changed = differing(&before, &made);
         if !is_repeatable(self.rpc) {
             return verdict.demand(!changed.is_empty(), || "a change leaves no trace".to_owned());
@@ -141,7 +140,7 @@ impl Trial<'_> {
         verdict.demand(again.as_ref().ok() == Some(&answer), || {
             format!("repeated, it answers {}, not {}", self.told(&again, ""), self.told(&Ok(answer), ""))
         });
-        let after = self.rest(verdict).await;
+        let after = self.rest().await;
         verdict.demand(differing(&made, &after).is_empty(), || {
             format!("repeated, it changes {:?}", differing(&made, &after))
         });
@@ -156,10 +155,15 @@ impl Trial<'_> {
         }
     }
 
-    /// What the databases hold when nothing is under way any more. What must hold over all of them holds.
-    async fn rest(&self, verdict: &mut Verdict) -> Held {
-        verdict.findings.extend(self.judge.world.violations().await);
-        self.judge.world.at_rest().await
+    /// What the databases hold when nothing is under way any more.
+    async fn rest(&self) -> Held {
+        loop {
+            let held = self.judge.world.at_rest().await;
+            let is_open = |row: &String| ["PREPARING", "COMMITTED", "ABORTING"].iter().any(|state| row.contains(state));
+            if !held.values().any(|dump| dump.rows("sagas").iter().any(is_open)) {
+                return held;
+            }
+        }
     }
 
     /// Asks without changing anything.
