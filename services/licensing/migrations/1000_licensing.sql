@@ -34,6 +34,17 @@ CREATE TABLE accesses (
     PRIMARY KEY (customer_id, partner_id)
 );
 
+-- Providers whom open invitations name that are bound to a customer; the higher version wins.
+CREATE TABLE namings (
+    invitation_id UUID NOT NULL PRIMARY KEY,
+    customer_id UUID NOT NULL,
+    provider_id UUID NOT NULL,
+    open BOOLEAN NOT NULL,
+    expire_time TIMESTAMPTZ NOT NULL,
+    version BIGINT NOT NULL
+);
+CREATE INDEX namings_open ON namings (customer_id, provider_id) WHERE open;
+
 CREATE TABLE partners (
     partner_id UUID NOT NULL PRIMARY KEY,
     kind TEXT NOT NULL CHECK (kind IN ('RESELLER', 'PROVIDER', 'DIRECT')),

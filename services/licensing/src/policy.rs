@@ -185,6 +185,8 @@ pub enum TargetFacts {
         id: Uuid,
         /// The confirmed access of the caller's organization to the customer.
         access: Option<Access>,
+        /// Without one that is active: an open invitation names the caller's organization at the customer.
+        is_named: bool,
     },
 }
 
@@ -214,8 +216,10 @@ pub fn decide(permission: Permission, facts: &Facts) -> Result<(), Fault> {
     match &facts.target {
         TargetFacts::Nothing | TargetFacts::Own => Ok(()),
         TargetFacts::Unseen { noun, id } => Err(Fault::not_found(noun, id)),
-        TargetFacts::Customer { noun, id, access } => match access {
+        TargetFacts::Customer { noun, id, access, is_named } => match access {
             Some(access) if access.active => check_needs(rule.needs, access),
+            // Whoever knows of the customer is told what is missing (AS-50).
+            _ if *is_named && matches!(rule.needs, Needs::OrderRight) => Err(order_right_required()),
             _ => Err(Fault::not_found(noun, id)),
         },
     }
@@ -232,12 +236,14 @@ fn check_needs(needs: Needs, access: &Access) -> Result<(), Fault> {
             Err(Fault::denied("OPERATION_NOT_AVAILABLE_TO_INDIRECT_RESELLER", message)
                 .with("partner_center_code", 1002))
         }
-        Needs::OrderRight if !access.order_right => {
-            let message = "your organization may not place orders for this customer";
-            Err(Fault::denied("ORDER_RIGHT_REQUIRED", message).with("partner_center_code", 20002))
-        }
+        Needs::OrderRight if !access.order_right => Err(order_right_required()),
         Needs::Nothing | Needs::DelegatedAdmin | Needs::OrderRight => Ok(()),
     }
+}
+
+fn order_right_required() -> Fault {
+    let message = "your organization may not place orders for this customer";
+    Fault::denied("ORDER_RIGHT_REQUIRED", message).with("partner_center_code", 20002)
 }
 
 /// Gathers the facts and decides. What a decision that is on its way could change is asked for first.
@@ -285,8 +291,12 @@ async fn look(
     if is_customer && customer == caller {
         return Ok((TargetFacts::Own, None));
     }
-    let access = access::store::get(&mut cx.tx, customer, caller).await?;
-    Ok((TargetFacts::Customer { noun, id, access }, Some(customer)))
+    let (now, access) = (cx.now(), access::store::get(&mut cx.tx, customer, caller).await?);
+    let is_served = access.as_ref().is_some_and(|access| access.active);
+    // What a subscription is about is told to nobody who is only named.
+    let is_named =
+        noun == "customer" && !is_served && access::store::is_named(&mut cx.tx, customer, caller, now).await?;
+    Ok((TargetFacts::Customer { noun, id, access, is_named }, Some(customer)))
 }
 
 fn facts(principal: &Principal, target: TargetFacts) -> Facts {
@@ -301,11 +311,12 @@ fn facts(principal: &Principal, target: TargetFacts) -> Facts {
 impl Facts {
     /// The same facts if a decision granted everything that decisions grant.
     fn granted(&self, customer: Id<Organization>, partner: Id<Organization>) -> Self {
-        let TargetFacts::Customer { noun, id, access } = &self.target else { return self.clone() };
+        let TargetFacts::Customer { noun, id, access, .. } = &self.target else { return self.clone() };
         let kind = access.as_ref().and_then(|access| access.kind);
         let epoch = access.as_ref().map_or(0, |access| access.epoch);
         let access = Access { customer, partner, kind, active: true, delegated_admin: true, order_right: true, epoch };
-        Self { target: TargetFacts::Customer { noun, id: *id, access: Some(access) }, ..self.clone() }
+        let target = TargetFacts::Customer { noun, id: *id, access: Some(access), is_named: false };
+        Self { target, ..self.clone() }
     }
 }
 
@@ -338,7 +349,7 @@ mod tests {
             organization_kind: "PARTNER".to_owned(),
             cloud: cloud.to_owned(),
             roles: vec![role.to_owned()],
-            target: TargetFacts::Customer { noun: "customer", id: Uuid::nil(), access },
+            target: TargetFacts::Customer { noun: "customer", id: Uuid::nil(), access, is_named: false },
         };
         decide(permission, &facts).map_or_else(|fault| fault.reason().to_owned(), |()| "ALLOWED".to_owned())
     }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use proto::licensing::v1 as licensing;
+use proto::licensing::v1::subscription_service_client::SubscriptionServiceClient;
 use proto::partner::v1 as pb;
 use proto::partner::v1::PartnerKind::{Provider, Reseller};
 use rstest::rstest;
 use testkit::database::Kind;
-use tests::world::{PASSWORD, Registered, Tenant, World, authorized, reason, told_of};
+use tests::world::{PASSWORD, Registered, Tenant, World, authorized, outcome, reason, told_of};
 use tonic::Code;
 
 use super::{calls, removing, request_id};
@@ -72,6 +74,63 @@ async fn an_invitation_of_somebody_who_does_not_serve_the_customer_tells_nothing
     }
     assert_eq!(told[0], told[1]);
     assert_eq!(told[0][0].0, Code::NotFound);
+}
+
+/// What licensing answers the provider who orders for the customer.
+async fn ordering(world: &World, token: &str, customer_id: &str) -> (Code, String) {
+    let line = licensing::OrderLine { offer_id: request_id(), quantity: 1, ..Default::default() };
+    let order = licensing::PlaceOrderRequest {
+        customer_id: customer_id.to_owned(),
+        lines: vec![line],
+        reseller_mpn_id: "5500002".to_owned(),
+        ..Default::default()
+    };
+    let mut subscriptions = SubscriptionServiceClient::new(world.to_licensing().await);
+    outcome(&subscriptions.place_order(authorized(token, order)).await)
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_provider_who_is_named_is_told_that_it_lacks_the_order_right(
+    #[values("canceled", "removed", "expired")] ended: &str,
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let world = World::start(kind).await;
+    let (provider, reseller, tenant) = parties(&world).await;
+    let customer_id = &tenant.customer_id;
+    let unknown = (Code::NotFound, "NOT_FOUND".to_owned());
+    assert_eq!(ordering(&world, provider.token(), customer_id).await, unknown);
+    // One of somebody who does not serve the customer tells nothing.
+    let other = world.onboard(Reseller).await;
+    world.join(&provider, &other).await;
+    world.invite(&other, bound_to(customer_id, &provider)).await;
+    world.at_rest().await;
+    assert_eq!(ordering(&world, provider.token(), customer_id).await, unknown);
+
+    let request = pb::CreateInvitationRequest { life_days: 1, ..bound_to(customer_id, &provider) };
+    let (invitation_id, _) = world.invite(&reseller, request).await;
+    world.at_rest().await;
+    let lacking = (Code::PermissionDenied, "ORDER_RIGHT_REQUIRED".to_owned());
+    assert_eq!(ordering(&world, provider.token(), customer_id).await, lacking);
+    let stranger = world.onboard(Provider).await;
+    assert_eq!(ordering(&world, stranger.token(), customer_id).await, unknown);
+
+    let mut token = provider.token().to_owned();
+    match ended {
+        "canceled" => {
+            let cancel = pb::CancelInvitationRequest { invitation_id, request_id: request_id(), ..Default::default() };
+            world.invitations().await.cancel_invitation(authorized(reseller.token(), cancel)).await.unwrap();
+        }
+        "removed" => {
+            calls(&world).await.remove(reseller.token(), removing(customer_id)).await.unwrap();
+        }
+        _ => {
+            world.clock.advance(Duration::from_secs(86_400));
+            token = world.sign_in(&provider.admin_sign_in_name, PASSWORD).await.access_token;
+        }
+    }
+    world.at_rest().await;
+    assert_eq!(ordering(&world, &token, customer_id).await, unknown);
 }
 
 #[rstest]

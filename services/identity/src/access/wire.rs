@@ -70,7 +70,8 @@ fn read(form: &mut Form, field: &str, fact: &told::PartnerFact) -> Result<Option
                 })
             }))
         }
-        None => Err(unknown()),
+        // Only licensing is told whom invitations name.
+        Some(partner_fact::Fact::Naming(_)) | None => Err(unknown()),
     }
 }
 

@@ -8,7 +8,7 @@ pub mod ops;
 pub mod store;
 mod wire;
 
-use base::Id;
+use base::{Id, Timestamp};
 use uuid::Uuid;
 
 use crate::organization::Organization;
@@ -31,6 +31,23 @@ pub struct Access {
     pub order_right: bool,
     /// Rises with every change of this customer and partner.
     pub epoch: i64,
+}
+
+/// A provider whom an invitation names that is bound to a customer: it knows of the customer before it may do anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Naming {
+    /// The invitation.
+    pub invitation: Uuid,
+    /// The customer.
+    pub customer: Id<Organization>,
+    /// The provider.
+    pub provider: Id<Organization>,
+    /// The invitation can be accepted, and whoever invites serves the customer.
+    pub is_open: bool,
+    /// When it can be accepted no more.
+    pub expire_time: Timestamp,
+    /// Rises with every change of the invitation.
+    pub version: i64,
 }
 
 impl Access {

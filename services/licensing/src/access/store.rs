@@ -1,9 +1,9 @@
 //! Accesses in SQL.
 
-use base::{Fault, Id};
+use base::{Fault, Id, Timestamp};
 use db::{Record, Row, Tx};
 
-use super::Access;
+use super::{Access, Naming};
 use crate::organization::Organization;
 use crate::partner::PartnerKind;
 
@@ -59,4 +59,45 @@ pub async fn put(tx: &mut Tx, told: &Access) -> Result<(), Fault> {
     .execute()
     .await
     .map(drop)
+}
+
+/// Takes over whom an invitation names, unless that version or a later one is here.
+pub async fn put_naming(tx: &mut Tx, told: &Naming) -> Result<(), Fault> {
+    tx.sql(
+        "INSERT INTO namings (invitation_id, customer_id, provider_id, open, expire_time, version)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (invitation_id) DO UPDATE
+         SET open = excluded.open, expire_time = excluded.expire_time, version = excluded.version
+         WHERE namings.version < excluded.version",
+    )
+    .bind(told.invitation)
+    .bind(told.customer)
+    .bind(told.provider)
+    .bind(told.is_open)
+    .bind(told.expire_time)
+    .bind(told.version)
+    .execute()
+    .await
+    .map(drop)
+}
+
+/// Whether an invitation that can be accepted names the provider at the customer.
+pub async fn is_named(
+    tx: &mut Tx,
+    customer: Id<Organization>,
+    provider: Id<Organization>,
+    now: Timestamp,
+) -> Result<bool, Fault> {
+    let found: Option<i64> = tx
+        .sql(
+            "SELECT version FROM namings
+             WHERE customer_id = $1 AND provider_id = $2 AND open AND expire_time > $3
+             LIMIT 1",
+        )
+        .bind(customer)
+        .bind(provider)
+        .bind(now)
+        .optional()
+        .await?;
+    Ok(found.is_some())
 }

@@ -10,7 +10,7 @@ pub mod wire;
 use base::Id;
 use uuid::Uuid;
 
-use crate::access::Access;
+use crate::access::{Access, Naming};
 use crate::organization::Organization;
 use crate::partner::{Partnership, Standing};
 use crate::user::User;
@@ -36,6 +36,8 @@ pub enum Told {
         /// The decision that brought it about, whose intents end with it.
         decision: Option<Uuid>,
     },
+    /// Whom an invitation names.
+    Naming(Naming),
     /// What a partner is in the channel.
     Standing(Standing),
     /// How a provider and a reseller stand to each other.

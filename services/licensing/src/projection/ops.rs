@@ -80,6 +80,7 @@ async fn take_over(cx: &mut Cx<Licensing>, told: &[Told]) -> Result<(), Fault> {
                     intent::settle(tx, *decision, &[intent], now).await?;
                 }
             }
+            Told::Naming(naming) => access::store::put_naming(tx, naming).await?,
             Told::Standing(standing) => partner::store::put_standing(tx, standing).await?,
             Told::Partnership(partnership) => partner::store::put_partnership(tx, partnership).await?,
             Told::Abandoned(decision) => intent::cancel(tx, *decision, &[], now).await?,

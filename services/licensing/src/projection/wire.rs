@@ -7,10 +7,11 @@ use proto::licensing::v1 as pb;
 use proto::partner::v1 as partner;
 use proto::partner::v1::{PartnerFact, PartnerStanding, PartnershipStanding, partner_fact};
 use service::Wire;
+use service::form::read_timestamp;
 
 use super::Told;
 use super::ops::{ApplyIdentityFacts, ApplyPartnerFacts};
-use crate::access::Access;
+use crate::access::{Access, Naming};
 use crate::organization::Organization;
 use crate::partner::{PartnerKind, Partnership, Standing};
 use crate::user::{State, User};
@@ -60,6 +61,7 @@ fn of_partner(fact: PartnerFact) -> Result<Told, Fault> {
         partner_fact::Fact::Access(told) => access(&told),
         partner_fact::Fact::Partner(told) => standing(told, version),
         partner_fact::Fact::Partnership(told) => partnership(&told, version),
+        partner_fact::Fact::Naming(told) => naming(&told, version),
     }
 }
 
@@ -136,6 +138,18 @@ fn standing(told: PartnerStanding, version: i64) -> Result<Told, Fault> {
 fn partnership(told: &PartnershipStanding, version: i64) -> Result<Told, Fault> {
     let (provider, reseller) = (id(&told.provider_id)?, id(&told.reseller_id)?);
     Ok(Told::Partnership(Partnership { provider, reseller, active: told.active, version }))
+}
+
+fn naming(told: &partner::Naming, version: i64) -> Result<Told, Fault> {
+    let expire_time = told.expire_time.as_ref().and_then(read_timestamp).ok_or_else(unknown)?;
+    Ok(Told::Naming(Naming {
+        invitation: id::<()>(&told.invitation_id)?.uuid(),
+        customer: id(&told.customer_id)?,
+        provider: id(&told.provider_id)?,
+        is_open: told.open,
+        expire_time,
+        version,
+    }))
 }
 
 fn kind(number: i32) -> Result<PartnerKind, Fault> {

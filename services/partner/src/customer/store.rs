@@ -51,6 +51,20 @@ pub async fn get(
     .await
 }
 
+/// Whether the partner serves the customer. Nothing is held.
+pub async fn is_served(tx: &mut Tx, customer: Id<Organization>, partner: Id<Organization>) -> Result<bool, Fault> {
+    let found: Option<i64> = tx
+        .sql(
+            "SELECT version FROM relationships
+             WHERE customer_id = $1 AND partner_id = $2 AND state = 'ACTIVE'",
+        )
+        .bind(customer)
+        .bind(partner)
+        .optional()
+        .await?;
+    Ok(found.is_some())
+}
+
 /// Makes the relationship ACTIVE, or leaves it so. There is one for each customer and partner; a removed one comes back.
 pub async fn activate(
     tx: &mut Tx,

@@ -7,6 +7,7 @@
 pub mod ops;
 pub mod saga;
 pub mod store;
+mod telling;
 pub mod wire;
 
 use base::{Fault, Id, Timestamp};

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use service::{Cx, Fact, Host};
 use uuid::Uuid;
 
-use super::{AcceptedBy, Invitation, Party, State, store};
+use super::{AcceptedBy, Invitation, Party, State, store, telling};
 use crate::account::{self, PartnerKind};
 use crate::clients::{self, Participant};
 use crate::customer::access::{self, Change};
@@ -193,6 +193,7 @@ impl Acceptance {
         if !store::accept(&mut cx.tx, id, saga, by, now).await? {
             return Err(Fault::precondition("INVITATION_CANCELED", "the invitation was taken back meanwhile"));
         }
+        telling::tell(cx, id).await?;
         // Epochs are held last, as everywhere.
         for party in &parties {
             self.tell(cx, saga, &customer, party).await?;

@@ -6,7 +6,7 @@ use service::{Caller, Cx, Fact, Operation, Preparation, Progress};
 use uuid::Uuid;
 
 use super::super::saga::{self as acceptance, Acceptance};
-use super::super::{Invitation, State, consents, in_progress, store};
+use super::super::{Invitation, State, consents, in_progress, store, telling};
 use super::foresight::Foresight;
 use super::{party, unknown};
 use crate::account::PartnerKind;
@@ -247,6 +247,7 @@ impl Operation for DeclineInvitation {
         invitation.check_customer(&partner, &customer)?;
         let now = cx.now();
         store::set_state(&mut cx.tx, invitation.id, State::Declined, now).await?;
+        telling::tell(cx, invitation.id).await?;
         cx.erase_sealed_replies(invitation.id.uuid()).await?;
         cx.record(
             Fact::new("InvitationDeclined")

@@ -3,7 +3,7 @@
 use base::{Fault, Id};
 use service::{Cx, Fact};
 
-use super::super::{Invitation, State, store};
+use super::super::{Invitation, State, store, telling};
 use crate::Partner;
 use crate::organization::Organization;
 
@@ -48,6 +48,7 @@ async fn end(
     let now = cx.now();
     for (id, before) in invitations {
         store::set_state(&mut cx.tx, id, state, now).await?;
+        telling::tell(cx, id).await?;
         cx.erase_sealed_replies(id.uuid()).await?;
         cx.record(Fact::new(action).about("invitation", id.uuid()).organization(partner.uuid()).change(
             "state",

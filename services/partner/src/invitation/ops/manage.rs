@@ -5,7 +5,7 @@ use std::time::Duration;
 use base::{Fault, Id};
 use service::{Cx, Fact, Operation};
 
-use super::super::{Invitation, OPEN_MAX, State, store};
+use super::super::{Invitation, OPEN_MAX, State, store, telling};
 use super::{Named, WithDraft, named, party, present_link, reread, sealed_draft, unknown};
 use crate::account::PartnerKind;
 use crate::email::Email;
@@ -117,6 +117,7 @@ impl Operation for CreateInvitation {
         store::insert(&mut cx.tx, &invitation).await?;
         let id = invitation.id;
         insert_link(cx, id, invitation.rotation).await?;
+        telling::tell(cx, id).await?;
         cx.record(
             Fact::new("InvitationCreated")
                 .about("invitation", id.uuid())
@@ -248,6 +249,7 @@ impl Operation for RotateInvitationLink {
         let (now, rotation) = (cx.now(), invitation.rotation + 1);
         store::rotate(&mut cx.tx, self.id, rotation, now + self.life, now).await?;
         insert_link(cx, self.id, rotation).await?;
+        telling::tell(cx, self.id).await?;
         // Replies with the former link would show one that is dead.
         cx.erase_sealed_replies(self.id.uuid()).await?;
         cx.record(Fact::new("InvitationLinkRotated").about("invitation", self.id.uuid()).change(
@@ -282,6 +284,7 @@ impl Operation for CancelInvitation {
         let invitation = to_end(cx, self.id, self.version).await?;
         let now = cx.now();
         store::set_state(&mut cx.tx, self.id, State::Canceled, now).await?;
+        telling::tell(cx, self.id).await?;
         cx.erase_sealed_replies(self.id.uuid()).await?;
         cx.record(Fact::new("InvitationCanceled").about("invitation", self.id.uuid()).change(
             "state",
