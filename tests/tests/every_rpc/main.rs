@@ -34,7 +34,9 @@ use judge::Judge;
 
 #[rstest]
 #[tokio::test]
-async fn every_rpc_is_repeated_tried_dry_and_deaf_to_foreign_ids(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+async fn every_rpc_repeats_runs_dry_and_answers_for_a_foreign_id_as_for_an_unknown_one(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
     let mut judge = Judge::start(kind).await;
     every_service::fixtures(&mut judge).await;
     identity::fixtures(&mut judge).await;
