@@ -172,8 +172,7 @@ impl Stage {
     async fn accepted(&self, is_served: bool) -> &'static str {
         let tenant = self.world.create_customer(if is_served { &self.reseller } else { &self.maker }).await;
         let (_, request) = self.invite(Some(&self.provider)).await;
-        let watchers: &[&Registered] =
-            if is_served { &[&self.provider] } else { &[&self.provider, &self.reseller] };
+        let watchers: &[&Registered] = if is_served { &[&self.provider] } else { &[&self.provider, &self.reseller] };
         let watching = soon("everybody's sight", self.watch(&tenant, watchers));
         let (accepted, ()) = tokio::join!(self.accept(&tenant, request), watching);
         assert_eq!(accepted.unwrap().authorized.len(), 2);
@@ -269,12 +268,8 @@ impl Stage {
 /// What was hardly met.
 fn missing(tallies: &BTreeMap<String, Tally>, ended: &BTreeMap<&str, u64>) -> Vec<String> {
     let all = tallies.values().copied().fold(Tally::default(), Tally::and);
-    let kinds = [
-        ("twice", all.twice),
-        ("at once", all.at_once),
-        ("overtaken", all.overtaken),
-        ("repeated", all.repeated),
-    ];
+    let kinds =
+        [("twice", all.twice), ("at once", all.at_once), ("overtaken", all.overtaken), ("repeated", all.repeated)];
     let kinds = kinds.into_iter().filter(|(_, met)| *met < EACH_KIND_MIN);
     let mut missing: Vec<String> = kinds.map(|(kind, met)| format!("{kind}: {met}")).collect();
     for method in METHODS {

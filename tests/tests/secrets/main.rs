@@ -61,11 +61,7 @@ async fn canaries_are_found_nowhere_and_planted_ones_are(#[values(Kind::Sqlite, 
 }
 
 /// From now on no fact arrives: what is told stays in the outbox, and what waits for it stays begun.
-async fn stand_still(
-    walk: &mut Walk<'_>,
-    reseller: &tests::world::Registered,
-    tenant: &tests::world::Tenant,
-) {
+async fn stand_still(walk: &mut Walk<'_>, reseller: &tests::world::Registered, tenant: &tests::world::Tenant) {
     let world = walk.world;
     world.identity.points.plan(OUTBOX_CLAIMED, Trouble::Fails, u32::MAX);
     world.partner.points.plan(OUTBOX_CLAIMED, Trouble::Fails, u32::MAX);
@@ -73,10 +69,8 @@ async fn stand_still(
     walk.canaries.add("the link of an acceptance that runs", &token);
     let request = world.consent(&token).await;
     let mut invitations = world.invitations().await;
-    let (accepted, registered) = tokio::join!(
-        invitations.accept_invitation(authorized(tenant.token(), request)),
-        people::register(walk)
-    );
+    let (accepted, registered) =
+        tokio::join!(invitations.accept_invitation(authorized(tenant.token(), request)), people::register(walk));
     assert_eq!(accepted.unwrap().into_inner().progress(), pb::Progress::InProgress);
     drop(registered);
 }
