@@ -167,9 +167,6 @@ pub(super) async fn users(walk: &mut Walk<'_>, partner: &Registered, tenant: &Te
         }
         let name = made.user.unwrap().sign_in_name;
         walk.first_use("a customer's user", &name, &made.temporary_password).await;
-        walk.refused(
-            "CREDENTIALS_ALREADY_DELIVERED",
-            users.create_user(authorized(partner.token(), request)).await,
-        );
+        walk.refused("CREDENTIALS_ALREADY_DELIVERED", users.create_user(authorized(partner.token(), request)).await);
     }
 }
