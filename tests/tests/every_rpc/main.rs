@@ -25,6 +25,7 @@ mod noticed;
 mod partner;
 mod place;
 mod stage;
+mod swap;
 mod trial;
 
 use rstest::rstest;
