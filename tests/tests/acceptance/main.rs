@@ -8,5 +8,6 @@ mod kills;
 mod managing;
 mod progress;
 mod races;
+mod record;
 mod refusing;
 mod registering;

@@ -22,6 +22,9 @@ const BOOKKEEPING: [&str; 3] = ["journal", "principal_floors", "replays"];
 /// What changes by itself: keys take turns, whoever calls.
 const ROTATING: [&str; 2] = ["signing_keys", "verification_keys"];
 
+/// Whose id stands in no answer.
+const NOBODY: &str = "nobody";
+
 type Answer = Result<Vec<u8>, Status>;
 
 /// A request to an RPC, and what the same request of a stranger names.
@@ -62,7 +65,7 @@ impl Trial<'_> {
         let before = self.rest().await;
         let plain = self.unswapped().await;
         let Ok(plain) = plain else {
-            verdict.note(format!("a valid request is refused: {}", self.told(&plain, "")));
+            verdict.note(format!("a valid request is refused: {}", self.told(&plain, NOBODY)));
             return verdict;
         };
         if !self.rpc.method.reads {
@@ -121,7 +124,8 @@ impl Trial<'_> {
 
     /// Makes the call for real, and again.
     async fn make(&self, plain: &[u8], before: Held, verdict: &mut Verdict) {
-        let body = self.body(&self.mine.request, false);
+        let request_id = fresh();
+        let body = self.body_of(&self.mine.request, &request_id, false);
         let answer = match self.make_until_over(&body).await {
             Ok(answer) => answer,
             Err(status) => return verdict.note(format!("a valid request is refused: {status:?}")),
@@ -138,11 +142,25 @@ impl Trial<'_> {
 
         let again = self.send(body).await;
         verdict.demand(again.as_ref().ok() == Some(&answer), || {
-            format!("repeated, it answers {}, not {}", self.told(&again, ""), self.told(&Ok(answer), ""))
+            format!("repeated, it answers {}, not {}", self.told(&again, NOBODY), self.told(&Ok(answer), NOBODY))
         });
         let after = self.rest().await;
         verdict.demand(differing(&made, &after).is_empty(), || {
             format!("repeated, it changes {:?}", differing(&made, &after))
+        });
+        self.reuse(&request_id, verdict).await;
+    }
+
+    /// A stranger's request under the same request_id. Where the saved reply holds a secret, what it names is judged first.
+    async fn reuse(&self, request_id: &str, verdict: &mut Verdict) {
+        // Without a token a request_id names a request together with its body.
+        if self.rpc.method.public {
+            return;
+        }
+        let answer = self.send(self.body_of(&self.theirs, request_id, false)).await;
+        let refused = answer.as_ref().map_or_else(|status| Refused::of(status).reason, |_| String::new());
+        verdict.demand(["REQUEST_ID_REUSED", "NOT_FOUND"].contains(&refused.as_str()), || {
+            format!("its request_id means another request, too: {}", self.told(&answer, NOBODY))
         });
     }
 
@@ -177,9 +195,13 @@ impl Trial<'_> {
 
     /// The request under a fresh request_id.
     fn body(&self, request: &DynamicMessage, dry: bool) -> Vec<u8> {
+        self.body_of(request, &fresh(), dry)
+    }
+
+    fn body_of(&self, request: &DynamicMessage, request_id: &str, dry: bool) -> Vec<u8> {
         let mut request = request.clone();
         if is_repeatable(self.rpc) {
-            request.set_field_by_name("request_id", Value::String(fresh()));
+            request.set_field_by_name("request_id", Value::String(request_id.to_owned()));
             request.set_field_by_name("validate_only", Value::Bool(dry));
         }
         request.encode_to_vec()
