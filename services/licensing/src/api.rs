@@ -7,7 +7,7 @@ use service::Host;
 use tonic::{Request, Response, Status};
 
 use crate::Licensing;
-use crate::access::ops::{CancelAccess, PrepareAccess};
+use crate::access::ops::{CancelAccess, CheckAccess, PrepareAccess};
 use crate::entitlement::ops::{ListEntitlements, VerifySeats};
 use crate::license::ops::{GetUserLicenses, SummarizeLicenses, UpdateLicenses};
 use crate::offer::ops::{GetOffer, ListOffers, UpsertOffer};
@@ -157,6 +157,9 @@ impl pb::licensing_internal_service_server::LicensingInternalService for Api {
     }
     async fn prepare_access(&self, request: Request<pb::PrepareAccessRequest>) -> Reply<pb::PrepareAccessResponse> {
         self.0.run::<PrepareAccess>(request).await
+    }
+    async fn check_access(&self, request: Request<pb::CheckAccessRequest>) -> Reply<pb::CheckAccessResponse> {
+        self.0.run::<CheckAccess>(request).await
     }
     async fn cancel_access(&self, request: Request<pb::CancelAccessRequest>) -> Reply<pb::CancelAccessResponse> {
         self.0.run::<CancelAccess>(request).await

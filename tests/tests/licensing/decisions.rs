@@ -90,6 +90,9 @@ impl IdentityInternalService for Peer {
     ) -> Reply<identity::PrepareAccessResponse> {
         silent()
     }
+    async fn check_access(&self, _: Request<identity::CheckAccessRequest>) -> Reply<identity::CheckAccessResponse> {
+        silent()
+    }
     async fn cancel_access(&self, _: Request<identity::CancelAccessRequest>) -> Reply<identity::CancelAccessResponse> {
         silent()
     }
