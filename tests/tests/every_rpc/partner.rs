@@ -94,6 +94,7 @@ async fn partnerships(judge: &mut Judge) {
             side.by_provider(pb::RemovePartnershipRequest {
                 partnership_id,
                 attestation_accepted: true,
+                request_id: fresh(),
                 ..Default::default()
             })
         })

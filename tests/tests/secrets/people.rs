@@ -103,7 +103,7 @@ pub(super) async fn colleague(walk: &mut Walk<'_>, partner: &Registered) {
         users.add_partner_user(authorized(partner.token(), add.clone())).await,
     );
     let again = identity::AddPartnerUserRequest { request_id: fresh(), ..add };
-    walk.refused("SIGN_IN_NAME_TAKEN", users.add_partner_user(authorized(partner.token(), again)).await);
+    walk.refused("USER_PRINCIPAL_NAME_TAKEN", users.add_partner_user(authorized(partner.token(), again)).await);
     let first = reset(&mut users, partner, &user.user_id).await;
     walk.canaries.add("a reset password that was reset", &first);
     let second = reset(&mut users, partner, &user.user_id).await;
