@@ -108,7 +108,7 @@ async fn prepare(world: &World) -> Bench {
     let token = partner.session.access_token;
     let order = PlaceOrderRequest {
         customer_id: customer.clone(),
-        lines: vec![OrderLine { offer_id: offer, quantity: 12_000, friendly_name: String::new() }],
+        lines: vec![OrderLine { offer_id: offer, quantity: 12_000, ..Default::default() }],
         request_id: fresh(),
         ..Default::default()
     };
@@ -153,7 +153,7 @@ impl Bench {
         let begun = Instant::now();
         let mut tx = self.db.write().await.expect("the database answers");
         let free: i64 = tx
-            .sql("SELECT total - consumed FROM pools WHERE customer_id = $1 AND product_id = $2")
+            .sql("SELECT seats - consumed FROM pools WHERE customer_id = $1 AND product_id = $2")
             .bind(self.customer)
             .bind(self.product)
             .for_update()

@@ -130,7 +130,7 @@ const TWO_TEXTS: [(&str, usize, &str); 15] = [
     ("services/identity/src/workload/store.rs", 1, "a list of ids"),
     ("services/licensing/src/entitlement/store.rs", 2, "lists of ids"),
     ("services/licensing/src/license/store.rs", 3, "lists of users and products"),
-    ("services/licensing/src/offer/store.rs", 1, "a list of ids"),
+    ("services/licensing/src/offer/store.rs", 2, "lists of ids"),
     ("services/licensing/src/product/store.rs", 3, "a list of ids, and lists of products and plans"),
     ("services/licensing/src/user/store.rs", 3, "lists of ids"),
     ("shared/db/src/check.rs", 2, "the server's settings and its clock"),

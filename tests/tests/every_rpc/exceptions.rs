@@ -35,6 +35,7 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     exception("GetProductRequest.product_id", Why::Everybodys),
     exception("ListOffersRequest.product_id", Why::Everybodys),
     exception("PlaceOrderRequest.lines.offer_id", Why::Everybodys),
+    exception("UpsertOfferRequest.parent_offer_ids", Why::Everybodys),
     exception("UpsertOfferRequest.product_id", Why::Everybodys),
     // The operator chooses the id of the offer that is made.
     exception("UpsertOfferRequest.offer_id", Why::NotLookedUp),

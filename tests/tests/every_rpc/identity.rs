@@ -151,7 +151,7 @@ async fn sessions(judge: &mut Judge) {
 }
 
 async fn workloads(judge: &mut Judge) {
-    judge.rpc("WorkloadService/CreateWorkload", async |side| side.by_reseller(World::workload("nightly report"))).await;
+    judge.rpc("WorkloadService/CreateWorkload", async |side| side.by_reseller(World::workload(&fresh()))).await;
     judge
         .rpc("WorkloadService/ListWorkloads", async |side| side.by_reseller(pb::ListWorkloadsRequest::default()))
         .await;

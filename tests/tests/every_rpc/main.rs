@@ -1,6 +1,7 @@
 //! What holds for every RPC that is served to everybody, each judged by a valid request of somebody who may make it:
 //!
-//! - A change is repeated under its request_id: the same answer to the byte, and one effect.
+//! - A change is repeated under its request_id: the same answer to the byte, and one effect. Another request under that
+//!   request_id is refused.
 //! - A change is tried dry: the answer of the real call without the ids, secrets and etags that it would make, and no row
 //!   of the three databases changes.
 //! - Each id in the request is swapped for one that exists and belongs to others, and for one that nobody has: code,
@@ -24,6 +25,7 @@ mod noticed;
 mod partner;
 mod place;
 mod stage;
+mod swap;
 mod trial;
 
 use rstest::rstest;
@@ -33,7 +35,9 @@ use judge::Judge;
 
 #[rstest]
 #[tokio::test]
-async fn every_rpc_is_repeated_tried_dry_and_deaf_to_foreign_ids(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+async fn every_rpc_repeats_runs_dry_and_answers_for_a_foreign_id_as_for_an_unknown_one(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
     let mut judge = Judge::start(kind).await;
     every_service::fixtures(&mut judge).await;
     identity::fixtures(&mut judge).await;

@@ -7,11 +7,15 @@ use proto::identity::v1::customer_user_service_client::CustomerUserServiceClient
 use proto::identity::v1::partner_user_service_client::PartnerUserServiceClient;
 use proto::identity::v1::workload_service_client::WorkloadServiceClient;
 use proto::licensing::v1 as licensing;
+use proto::licensing::v1::catalog_service_client::CatalogServiceClient;
 use proto::licensing::v1::license_service_client::LicenseServiceClient;
 use proto::licensing::v1::subscription_service_client::SubscriptionServiceClient;
 use proto::partner::v1 as partner;
 use proto::partner::v1::PartnerKind::{Direct, Provider, Reseller};
 use tests::world::{Registered, Tenant, World, authorized, fresh, token_of};
+
+/// A family of products in which customers can be let to buy by themselves.
+const FAMILY: &str = "harbor";
 
 /// A request with whoever makes it.
 #[derive(Clone, Debug)]
@@ -108,9 +112,7 @@ impl Side {
         side.user_id = side.user().await;
         // What partner and identity told of the above has arrived at licensing.
         side.world.at_rest().await;
-        let mut subscriptions = SubscriptionServiceClient::new(side.world.to_licensing().await);
-        let ordered = subscriptions.place_order(authorized(side.provider.token(), side.order())).await;
-        side.subscription_id = ordered.unwrap().into_inner().subscriptions.remove(0).subscription_id;
+        side.subscription_id = side.subscription().await;
         side
     }
 
@@ -200,7 +202,74 @@ impl Side {
             lines: vec![licensing::OrderLine { offer_id: self.offer_id.clone(), quantity: 25, ..Default::default() }],
             reseller_mpn_id: self.reseller_mpn_id.clone(),
             request_id: fresh(),
-            validate_only: false,
+            ..Default::default()
+        }
+    }
+
+    /// A further subscription of the customer, which the provider orders.
+    pub(super) async fn subscription(&self) -> String {
+        self.ordered(self.order()).await
+    }
+
+    /// What an order of one line by the provider brings.
+    pub(super) async fn ordered(&self, order: licensing::PlaceOrderRequest) -> String {
+        let mut subscriptions = SubscriptionServiceClient::new(self.world.to_licensing().await);
+        let ordered = subscriptions.place_order(authorized(self.provider.token(), order)).await;
+        ordered.unwrap().into_inner().subscriptions.remove(0).subscription_id
+    }
+
+    /// A further subscription, suspended.
+    pub(super) async fn suspended(&self) -> String {
+        let subscription_id = self.subscription().await;
+        let request = licensing::SuspendSubscriptionRequest {
+            subscription_id: subscription_id.clone(),
+            reason: licensing::StateReason::NonPayment.into(),
+            request_id: fresh(),
+            ..Default::default()
+        };
+        let mut subscriptions = SubscriptionServiceClient::new(self.world.to_licensing().await);
+        subscriptions.suspend_subscription(authorized(self.provider.token(), request)).await.unwrap();
+        subscription_id
+    }
+
+    /// An order of an add-on for the channel's subscription. Its offer adds to every offer that there is.
+    pub(super) async fn add_on(&self) -> licensing::PlaceOrderRequest {
+        let operator = self.world.operator().await;
+        let mut catalog = CatalogServiceClient::new(self.world.to_licensing().await);
+        let all = catalog.list_offers(authorized(&operator, licensing::ListOffersRequest::default())).await.unwrap();
+        let parents = all.into_inner().offers.into_iter().filter(|offer| offer.parent_offer_ids.is_empty());
+        let parent_offer_ids = parents.map(|offer| offer.offer_id).collect();
+        let offer = licensing::UpsertOfferRequest { parent_offer_ids, ..World::offer_of(&self.product_id) };
+        let line = licensing::OrderLine {
+            offer_id: self.world.offer(offer).await,
+            quantity: 1,
+            parent_subscription_id: self.subscription_id.clone(),
+            ..Default::default()
+        };
+        licensing::PlaceOrderRequest { lines: vec![line], ..self.order() }
+    }
+
+    /// An admin agent of the provider, who has sold the customer something in a family of products. The same family on
+    /// either side: it is the offers' word.
+    pub(super) async fn agent_with_family(&self) -> (String, licensing::PlaceOrderRequest) {
+        let offer =
+            licensing::UpsertOfferRequest { product_family: FAMILY.to_owned(), ..World::offer_of(&self.product_id) };
+        let line = licensing::OrderLine { offer_id: self.world.offer(offer).await, quantity: 1, ..Default::default() };
+        let order = licensing::PlaceOrderRequest { lines: vec![line], ..self.order() };
+        let base_subscription_id = self.ordered(order.clone()).await;
+        let agent = self.world.hire(&self.provider, &[identity::Role::AdminAgent]).await;
+        let purchase = licensing::PlaceOrderRequest { base_subscription_id, reseller_mpn_id: String::new(), ..order };
+        (agent.session.access_token, purchase)
+    }
+
+    /// A valid request that lets the customer buy in that family by itself.
+    pub(super) fn permission(&self) -> licensing::SetPurchasePermissionRequest {
+        licensing::SetPurchasePermissionRequest {
+            customer_id: self.customer_id(),
+            product_family: FAMILY.to_owned(),
+            permitted: true,
+            request_id: fresh(),
+            ..Default::default()
         }
     }
 

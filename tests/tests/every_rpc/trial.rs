@@ -4,25 +4,28 @@ use std::collections::BTreeSet;
 
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, Value};
-use tests::world::{Refused, changed, fresh};
+use tests::world::{Refused, changed, fresh, soon};
+use tonic::Status;
 use tonic::transport::Channel;
-use tonic::{Code, Status};
-use uuid::Uuid;
 
 use super::answers::{dry_differences, is_under_way, read, told};
 use super::call::call;
 use super::contract::{Rpc, is_repeatable};
-use super::exceptions::{Why, why};
 use super::judge::{Held, Judge};
 use super::place::Place;
 use super::stage::Asked;
+use super::swap::Swap;
 
 /// What every call leaves behind beside its effect: its entry, its saved reply, and the floor of a caller who had none.
 const BOOKKEEPING: [&str; 3] = ["journal", "principal_floors", "replays"];
 /// What changes by itself: keys take turns, whoever calls.
 const ROTATING: [&str; 2] = ["signing_keys", "verification_keys"];
 
-type Answer = Result<Vec<u8>, Status>;
+/// Whose id stands in no answer.
+const NOBODY: &str = "nobody";
+
+/// The bytes of an answer, or a refusal.
+pub(super) type Answer = Result<Vec<u8>, Status>;
 
 /// A request to an RPC, and what the same request of a stranger names.
 pub(super) struct Trial<'j> {
@@ -48,7 +51,8 @@ impl Verdict {
         self.findings.push(finding.into());
     }
 
-    fn demand(&mut self, holds: bool, finding: impl FnOnce() -> String) {
+    /// Notes what does not hold.
+    pub(super) fn demand(&mut self, holds: bool, finding: impl FnOnce() -> String) {
         if !holds {
             self.findings.push(finding());
         }
@@ -62,7 +66,7 @@ impl Trial<'_> {
         let before = self.rest().await;
         let plain = self.unswapped().await;
         let Ok(plain) = plain else {
-            verdict.note(format!("a valid request is refused: {}", self.told(&plain, "")));
+            verdict.note(format!("a valid request is refused: {}", self.told(&plain, NOBODY)));
             return verdict;
         };
         if !self.rpc.method.reads {
@@ -93,16 +97,9 @@ impl Trial<'_> {
     async fn swap(&self, plain: &[u8], verdict: &mut Verdict) -> BTreeSet<&'static str> {
         let mut allowed = BTreeSet::new();
         for place in Place::all(&self.rpc.descriptor.input()) {
-            let Some(mine) = place.read(&self.mine.request) else { continue };
-            let foreign = place.read(&self.theirs).unwrap_or_default();
-            verdict.places.insert(place.to_string());
-            verdict.demand(foreign != mine && !foreign.is_empty(), || format!("{place} names nothing foreign"));
-            let own = self.mine.organization_id.as_ref().filter(|own| place.names_organization() && **own != mine);
-            let swap = Swap { trial: self, place: &place, foreign: &foreign, unknown: &unlike(&mine), own };
-            match why(&place.to_string()) {
-                Some(Why::Everybodys) => swap.is_everybodys(verdict).await,
-                Some(Why::NotLookedUp) => swap.is_not_looked_up(verdict).await,
-                listed => allowed.extend(swap.is_hidden(plain, listed == Some(Why::OwnToo), verdict).await),
+            if let Some(swap) = Swap::new(self, &place, verdict) {
+                verdict.places.insert(place.to_string());
+                allowed.extend(swap.judge(plain, verdict).await);
             }
         }
         allowed
@@ -121,8 +118,9 @@ impl Trial<'_> {
 
     /// Makes the call for real, and again.
     async fn make(&self, plain: &[u8], before: Held, verdict: &mut Verdict) {
-        let body = self.body(&self.mine.request, false);
-        let answer = match self.make_until_over(&body).await {
+        let request_id = fresh();
+        let body = self.body_of(&self.mine.request, &request_id, false);
+        let answer = match soon("the call is over", self.make_until_over(&body)).await {
             Ok(answer) => answer,
             Err(status) => return verdict.note(format!("a valid request is refused: {status:?}")),
         };
@@ -138,11 +136,25 @@ impl Trial<'_> {
 
         let again = self.send(body).await;
         verdict.demand(again.as_ref().ok() == Some(&answer), || {
-            format!("repeated, it answers {}, not {}", self.told(&again, ""), self.told(&Ok(answer), ""))
+            format!("repeated, it answers {}, not {}", self.told(&again, NOBODY), self.told(&Ok(answer), NOBODY))
         });
         let after = self.rest().await;
         verdict.demand(differing(&made, &after).is_empty(), || {
             format!("repeated, it changes {:?}", differing(&made, &after))
+        });
+        self.reuse(&request_id, verdict).await;
+    }
+
+    /// A stranger's request under the same request_id. Where the saved reply holds a secret, what it names is judged first.
+    async fn reuse(&self, request_id: &str, verdict: &mut Verdict) {
+        // Without a token a request_id names a request together with its body.
+        if self.rpc.method.public {
+            return;
+        }
+        let answer = self.send(self.body_of(&self.theirs, request_id, false)).await;
+        let refused = answer.as_ref().map_or_else(|status| Refused::of(status).reason, |_| String::new());
+        verdict.demand(["REQUEST_ID_REUSED", "NOT_FOUND"].contains(&refused.as_str()), || {
+            format!("its request_id means another request, too: {}", self.told(&answer, NOBODY))
         });
     }
 
@@ -157,132 +169,43 @@ impl Trial<'_> {
 
     /// What the databases hold when nothing is under way any more.
     async fn rest(&self) -> Held {
-        loop {
-            let held = self.judge.world.at_rest().await;
-            let is_open = |row: &String| ["PREPARING", "COMMITTED", "ABORTING"].iter().any(|state| row.contains(state));
-            if !held.values().any(|dump| dump.rows("sagas").iter().any(is_open)) {
-                return held;
+        let is_open = |row: &String| ["PREPARING", "COMMITTED", "ABORTING"].iter().any(|state| row.contains(state));
+        soon("nothing is under way", async {
+            loop {
+                let held = self.judge.world.at_rest().await;
+                if !held.values().any(|dump| dump.rows("sagas").iter().any(is_open)) {
+                    return held;
+                }
             }
-        }
+        })
+        .await
     }
 
     /// Asks without changing anything.
-    async fn look(&self, request: &DynamicMessage) -> Answer {
+    pub(super) async fn look(&self, request: &DynamicMessage) -> Answer {
         self.send(self.body(request, true)).await
     }
 
-    async fn send(&self, body: Vec<u8>) -> Answer {
+    pub(super) async fn send(&self, body: Vec<u8>) -> Answer {
         call(self.channel, self.rpc, self.mine.token.as_deref(), body).await
     }
 
     /// The request under a fresh request_id.
-    fn body(&self, request: &DynamicMessage, dry: bool) -> Vec<u8> {
+    pub(super) fn body(&self, request: &DynamicMessage, dry: bool) -> Vec<u8> {
+        self.body_of(request, &fresh(), dry)
+    }
+
+    fn body_of(&self, request: &DynamicMessage, request_id: &str, dry: bool) -> Vec<u8> {
         let mut request = request.clone();
         if is_repeatable(self.rpc) {
-            request.set_field_by_name("request_id", Value::String(fresh()));
+            request.set_field_by_name("request_id", Value::String(request_id.to_owned()));
             request.set_field_by_name("validate_only", Value::Bool(dry));
         }
         request.encode_to_vec()
     }
 
-    fn told(&self, answer: &Answer, id: &str) -> String {
+    pub(super) fn told(&self, answer: &Answer, id: &str) -> String {
         told(&self.rpc.descriptor.output(), answer, id)
-    }
-}
-
-/// Something else in one place of a request.
-struct Swap<'t> {
-    trial: &'t Trial<'t>,
-    place: &'t Place,
-    foreign: &'t str,
-    unknown: &'t str,
-    /// The caller's own organization, where one is named that is not.
-    own: Option<&'t String>,
-}
-
-impl Swap<'_> {
-    /// What belongs to others answers as what does not exist, and so does the caller's own organization where another
-    /// one is meant, or with a refusal of its own. Answers which tables may have changed.
-    async fn is_hidden(&self, plain: &[u8], own_too: bool, verdict: &mut Verdict) -> BTreeSet<&'static str> {
-        let (place, mut allowed) = (self.place, BTreeSet::new());
-        let (unknown, foreign) = (self.make(self.unknown).await, self.make(self.foreign).await);
-        let as_unknown = self.told(&unknown, self.unknown);
-        verdict.demand(self.told(&foreign, self.foreign) == as_unknown, || {
-            format!("{place} is foreign: {}, is unknown: {as_unknown}", self.told(&foreign, self.foreign))
-        });
-        let plain = self.told(&Ok(plain.to_vec()), self.unknown);
-        verdict.demand(plain != as_unknown, || format!("{place} makes no difference: {plain}"));
-        if is_repeatable(self.trial.rpc) {
-            let dry = self.look(self.foreign).await;
-            verdict.demand(self.told(&dry, self.foreign) == as_unknown, || {
-                format!("{place} is foreign in a dry run: {}", self.told(&dry, self.foreign))
-            });
-        }
-        let mut answers = vec![unknown, foreign];
-        if let Some(own) = self.own.filter(|_| !own_too) {
-            let answer = self.make(own).await;
-            verdict.demand(answer.is_err() || self.told(&answer, own) == as_unknown, || {
-                format!("{place} is the caller's own organization: {}", self.told(&answer, own))
-            });
-            answers.push(answer);
-        }
-        for answer in answers {
-            self.check_refusal(&answer, verdict);
-            let reads = self.trial.rpc.method.reads;
-            match answer {
-                _ if reads => {}
-                Ok(_) => allowed.extend(["principal_floors", "replays"]),
-                Err(_) => allowed.extend(["journal"]),
-            }
-        }
-        allowed
-    }
-
-    /// What belongs to others is allowed, and what does not exist is told apart.
-    async fn is_everybodys(&self, verdict: &mut Verdict) {
-        let (unknown, foreign) = (self.look(self.unknown).await, self.look(self.foreign).await);
-        verdict.demand(foreign.is_ok(), || {
-            format!("{} is everybody's, and refused: {}", self.place, self.told(&foreign, self.foreign))
-        });
-        verdict.demand(self.told(&foreign, self.foreign) != self.told(&unknown, self.unknown), || {
-            format!("{} is excepted, and hidden all the same", self.place)
-        });
-        self.check_refusal(&unknown, verdict);
-    }
-
-    /// Whatever is named is allowed, and nothing is told about it.
-    async fn is_not_looked_up(&self, verdict: &mut Verdict) {
-        let unknown = self.look(self.unknown).await;
-        for id in [Some(self.foreign), self.own.map(String::as_str)].into_iter().flatten() {
-            // The caller's own organization stands elsewhere in the answer, too.
-            let as_unknown = self.told(&unknown, self.unknown).replace(id, "ID");
-            let answer = self.look(id).await;
-            verdict.demand(answer.is_ok() && self.told(&answer, id) == as_unknown, || {
-                format!("{} is {id}: {}, is unknown: {as_unknown}", self.place, self.told(&answer, id))
-            });
-        }
-    }
-
-    fn check_refusal(&self, answer: &Answer, verdict: &mut Verdict) {
-        let Err(status) = answer else { return };
-        let Refused { code, reason } = Refused::of(status);
-        let is_broken = [Code::Internal, Code::Unknown, Code::Unavailable].contains(&code);
-        verdict.demand(!is_broken && self.trial.judge.reasons.contains(&reason), || {
-            format!("{} is refused without a documented reason: {status:?}", self.place)
-        });
-    }
-
-    async fn make(&self, id: &str) -> Answer {
-        let request = self.place.written(&self.trial.mine.request, id);
-        self.trial.send(self.trial.body(&request, false)).await
-    }
-
-    async fn look(&self, id: &str) -> Answer {
-        self.trial.look(&self.place.written(&self.trial.mine.request, id)).await
-    }
-
-    fn told(&self, answer: &Answer, id: &str) -> String {
-        self.trial.told(answer, id)
     }
 }
 
@@ -290,12 +213,4 @@ impl Swap<'_> {
 fn differing(before: &Held, after: &Held) -> Vec<String> {
     let rotates = |table: &String| ROTATING.iter().any(|name| table.ends_with(&format!(".{name}")));
     changed(before, after).into_iter().filter(|table| !rotates(table)).collect()
-}
-
-/// What nobody is called, in the form of what somebody is called.
-fn unlike(id: &str) -> String {
-    match Uuid::parse_str(id) {
-        Ok(_) => fresh(),
-        Err(_) => format!("{:0width$}", Uuid::now_v7().as_u128() % 10_u128.pow(18), width = id.len()),
-    }
 }

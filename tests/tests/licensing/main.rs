@@ -2,14 +2,20 @@
 #![expect(clippy::unwrap_used, reason = "a test has nothing better to do than fail")]
 
 mod catalog;
+mod counters;
 mod decisions;
+mod desk;
 mod facts;
 mod offers;
 mod orders;
+mod purchases;
+mod quantities;
 mod races;
 mod random;
 mod seats;
 mod summaries;
+mod suspensions;
+mod terms;
 mod trade;
 
 use tonic::{Code, Status};

@@ -6,20 +6,33 @@ use proto::licensing::v1::PlaceOrderRequest;
 use proto::licensing::v1::subscription_service_client::SubscriptionServiceClient;
 use service::keys::ServiceKeys;
 use service::seal;
-use tests::world::{Registered, World, authorized, connect, fresh};
+use tests::world::{Doors, Registered, World, authorized, connect, fresh};
 
 use super::walk::Walk;
+
+/// What the services derive keys for.
+const LABELS: [&str; 9] = [
+    "replay",
+    "page-token",
+    "journal request",
+    "temporary password",
+    "password pepper",
+    "origin secret binding",
+    "invitation link",
+    "invitation consent",
+    "partnership link",
+];
 
 /// In PKCS#8, what stands before the 32 bytes of an Ed25519 key.
 const SEED_MARK: [u8; 4] = [0x04, 0x22, 0x04, 0x20];
 
-/// Keys that the services derive for sealing, for links and for passwords, and the key that signs access tokens.
+/// The keys that the services derive, and the one that signs access tokens.
 pub(super) async fn keys(walk: &mut Walk<'_>) {
     let world = walk.world;
     let hosts: [&ServiceKeys; 3] = [&world.identity.keys, &world.licensing.keys, &world.partner.keys];
     for keys in hosts {
-        for label in ["replay", "page token", "temporary password", "invitation link", "partnership link"] {
-            walk.canaries.add_bytes(&format!("{}'s key for {label}s", keys.service()), &keys.derive(label));
+        for label in LABELS {
+            walk.canaries.add_bytes(&format!("{}'s key `{label}`", keys.service()), &keys.derive(label));
         }
         // Every token of this service for another begins like this one.
         let token = keys.issue_service_token("identity", &world.clock);
@@ -36,6 +49,17 @@ pub(super) async fn keys(walk: &mut Walk<'_>) {
         let seed = pkcs8.windows(4).position(|bytes| bytes == SEED_MARK).unwrap() + SEED_MARK.len();
         walk.canaries.add_bytes("the key that signs access tokens", &pkcs8[seed..seed + 32]);
     }
+}
+
+/// The operator's way in is replaced from inside the process. Answers a token of the next session.
+pub(super) async fn operator(walk: &mut Walk<'_>) -> String {
+    let world = walk.world;
+    let way_in = identity::operator::reset(&world.identity).await.unwrap();
+    walk.canaries.add("the operator's one-time password", way_in.secret.expose());
+    let public = world.addresses.each_ref().map(|addresses| addresses.public);
+    let token = Doors::new(public, world.clock.clone(), way_in).operator().await;
+    walk.canaries.add_token("the operator's token", &token);
+    token
 }
 
 /// A secret that is asked for by another request than its own, and tokens that are none where they are shown.

@@ -50,7 +50,12 @@ fn blind(token: &str) -> pb::AcceptInvitationRequest {
 
 /// A joint invitation is written, edited, sent, given another link, looked at and accepted, and the wrong links of all
 /// that. The customer whom the link brings in is answered.
-pub(super) async fn invite(walk: &mut Walk<'_>, reseller: &Registered, provider: &Registered, other: &Tenant) -> String {
+pub(super) async fn invite(
+    walk: &mut Walk<'_>,
+    reseller: &Registered,
+    provider: &Registered,
+    other: &Tenant,
+) -> String {
     let world = walk.world;
     let mut invitations = world.invitations().await;
     let create = World::invitation(Some(provider));
@@ -82,11 +87,8 @@ pub(super) async fn invite(walk: &mut Walk<'_>, reseller: &Registered, provider:
     walk.refused("MALFORMED", invitations.update_invitation_text(edit("Twice", twice)).await);
     let sent = pb::MarkInvitationSentRequest { invitation_id: id.clone(), ..Default::default() };
     invitations.mark_invitation_sent(authorized(reseller.token(), sent)).await.unwrap();
-    let rotate = pb::RotateInvitationLinkRequest {
-        invitation_id: id.clone(),
-        request_id: fresh(),
-        ..Default::default()
-    };
+    let rotate =
+        pb::RotateInvitationLinkRequest { invitation_id: id.clone(), request_id: fresh(), ..Default::default() };
     let rotated = invitations.rotate_invitation_link(authorized(reseller.token(), rotate)).await.unwrap();
     let present = token_of(&rotated.into_inner().draft.unwrap().link);
     walk.canaries.add("an invitation's present link", &present);

@@ -44,11 +44,7 @@ async fn accept(
     accepted.map(tonic::Response::into_inner)
 }
 
-async fn decline(
-    world: &World,
-    reseller: &Registered,
-    token: &str,
-) -> Result<pb::DeclinePartnershipResponse, Status> {
+async fn decline(world: &World, reseller: &Registered, token: &str) -> Result<pb::DeclinePartnershipResponse, Status> {
     let request = pb::DeclinePartnershipRequest { token: token.to_owned(), ..Default::default() };
     let declined = world.partnerships().await.decline_partnership(authorized(reseller.token(), request)).await;
     declined.map(tonic::Response::into_inner)

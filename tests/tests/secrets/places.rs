@@ -1,4 +1,4 @@
-//! Where a secret could come to stand: the log, what callers are told, the journals and the databases.
+//! Where a secret could come to stand: the log, the metrics, what callers are told, the journals and the databases.
 
 use std::fs;
 
@@ -15,12 +15,14 @@ pub(super) type Place = (String, Vec<u8>);
 
 const SERVICES: [&str; 3] = ["identity", "licensing", "partner"];
 
-/// All of them. `errors` is what refused callers saw.
-pub(super) async fn all(world: &World, errors: &[u8]) -> Vec<Place> {
-    let mut places = vec![("log".to_owned(), log::read()), ("errors".to_owned(), errors.to_vec())];
-    for (service, entries) in journals(world).await {
-        places.push((format!("{service}'s journal"), format!("{entries:?}").into_bytes()));
-    }
+/// All of them. The operator reads the journals; `errors` is what refused callers saw.
+pub(super) async fn all(world: &World, operator: &str, errors: &[u8]) -> Vec<Place> {
+    let mut places = vec![
+        ("log".to_owned(), log::read()),
+        ("metrics".to_owned(), log::metrics()),
+        ("errors".to_owned(), errors.to_vec()),
+    ];
+    places.extend(journals(world, operator).await);
     places.extend(tables(world).await);
     if world.kind == Kind::Sqlite {
         places.extend(files(world));
@@ -29,14 +31,14 @@ pub(super) async fn all(world: &World, errors: &[u8]) -> Vec<Place> {
 }
 
 /// The whole journal of each service, as an operator reads it.
-pub(super) async fn journals(world: &World) -> Vec<(&'static str, Vec<AuditEntry>)> {
+async fn journals(world: &World, operator: &str) -> Vec<Place> {
     let channels = [world.to_identity().await, world.to_licensing().await, world.to_partner().await];
-    let token = world.operator().await;
-    let mut journals = Vec::new();
+    let mut places = Vec::new();
     for (service, channel) in SERVICES.into_iter().zip(channels) {
-        journals.push((service, journal(channel, &token).await));
+        let entries = journal(channel, operator).await;
+        places.push((format!("{service}'s journal"), format!("{entries:?}").into_bytes()));
     }
-    journals
+    places
 }
 
 async fn journal(channel: Channel, token: &str) -> Vec<AuditEntry> {

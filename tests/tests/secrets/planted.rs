@@ -37,12 +37,14 @@ impl Leaks {
 }
 
 /// Plants a leak in every place and finds each of them there, and nowhere else.
-pub(super) async fn are_found(world: &World) {
+pub(super) async fn are_found(world: &World, operator: &str) {
     let mut leaks = Leaks::default();
     let leak = leaks.spring("log", "text");
     tracing::trace!(leak = %leak.text, "a leak on purpose");
     let leak = leaks.spring("log", "bytes");
     tracing::trace_span!("a leak on purpose", leak = ?leak.bytes).in_scope(|| ());
+    let leak = leaks.spring("metrics", "text");
+    metrics::counter!("leaks_total", "leak" => leak.text).increment(1);
     let mut errors = Vec::new();
     let leak = leaks.spring("errors", "text");
     errors.extend(visible(&Status::internal(leak.text)));
@@ -50,7 +52,8 @@ pub(super) async fn are_found(world: &World) {
     let mut details = ErrorDetails::new();
     details.set_error_info("MALFORMED", "tests", [("token".to_owned(), leak.text)]);
     errors.extend(visible(&Status::with_error_details(Code::InvalidArgument, "a leak on purpose", details)));
-    let databases = [("identity", &world.identity.db), ("licensing", &world.licensing.db), ("partner", &world.partner.db)];
+    let databases =
+        [("identity", &world.identity.db), ("licensing", &world.licensing.db), ("partner", &world.partner.db)];
     for (service, db) in databases {
         in_journal(db, &leaks.spring(&format!("{service}'s journal"), "text")).await;
         for form in ["text", "bytes"] {
@@ -63,7 +66,7 @@ pub(super) async fn are_found(world: &World) {
         }
     }
     let search = leaks.0.search();
-    let places = places::all(world, &errors).await;
+    let places = places::all(world, operator, &errors).await;
     for (place, haystack) in &places {
         found(&search, place, haystack);
     }
@@ -71,8 +74,12 @@ pub(super) async fn are_found(world: &World) {
 
 /// Whether all leaks of that place are there. What stands in a journal stands in its table, and both in the files.
 fn found(search: &Search, place: &str, haystack: &[u8]) {
-    let expected = if matches!(place, "errors") { vec!["text", "details"] } else { vec!["text", "bytes"] };
-    let expected = if place.ends_with("journal") { vec!["text"] } else { expected };
+    let expected: &[&str] = match place {
+        "errors" => &["text", "details"],
+        "metrics" => &["text"],
+        journal if journal.ends_with("journal") => &["text"],
+        _ => &["text", "bytes"],
+    };
     let there = search.in_bytes(haystack);
     for form in expected {
         let planted = format!("{place}: {form}");

@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 
 use base::Id;
 
-use crate::entitlement::Pool;
+use crate::entitlement::{Capability, Pool};
 use crate::product::Product;
 use crate::user::User;
 
@@ -102,6 +102,11 @@ pub enum Obstacle {
         /// The place.
         place: usize,
     },
+    /// Every subscription to the product at this place is suspended.
+    SubscriptionSuspended {
+        /// The place.
+        place: usize,
+    },
     /// Every seat of the product at this place is taken, at this position of the request.
     NoSeats {
         /// The place.
@@ -119,6 +124,7 @@ impl Obstacle {
             Self::UserDeleted => "USER_DELETED",
             Self::UsageLocationRequired => "USAGE_LOCATION_REQUIRED",
             Self::NotEntitled { .. } => "NOT_ENTITLED",
+            Self::SubscriptionSuspended { .. } => "SUBSCRIPTION_SUSPENDED",
             Self::NoSeats { .. } => "NO_SEATS_AVAILABLE",
         }
     }
@@ -126,7 +132,9 @@ impl Obstacle {
     /// The product that it is about, unless it is about the user.
     pub const fn place(self) -> Option<usize> {
         match self {
-            Self::NotEntitled { place } | Self::NoSeats { place, .. } => Some(place),
+            Self::NotEntitled { place } | Self::SubscriptionSuspended { place } | Self::NoSeats { place, .. } => {
+                Some(place)
+            }
             Self::UserNotFound | Self::UserDeleted | Self::UsageLocationRequired => None,
         }
     }
@@ -187,11 +195,12 @@ pub fn classify(change: &Change, pools: &[Pool], members: &HashMap<Id<User>, Mem
 struct Seats {
     free: i64,
     total: i64,
+    suspended: bool,
 }
 
 impl Seats {
     fn of(pool: &Pool) -> Self {
-        Self { free: pool.available(), total: pool.total }
+        Self { free: pool.free(), total: pool.total(), suspended: pool.capability() == Capability::Suspended }
     }
 }
 
@@ -203,6 +212,7 @@ fn obstacles(member: &Member, given: Places, seats: &[Option<Seats>]) -> Vec<Obs
     for place in given.each() {
         match seats.get(place).copied().flatten() {
             None => obstacles.push(Obstacle::NotEntitled { place }),
+            Some(seats) if seats.suspended => obstacles.push(Obstacle::SubscriptionSuspended { place }),
             Some(seats) if seats.free < 1 => obstacles.push(Obstacle::NoSeats { place, total: seats.total }),
             Some(_) => {}
         }

@@ -79,6 +79,7 @@ fn error(obstacle: Obstacle, product: impl Fn(usize) -> String) -> pb::LicenseEr
     let (total, code) = match obstacle {
         Obstacle::NoSeats { total, .. } => (total, "60012"),
         Obstacle::UserNotFound => (0, "60002"),
+        Obstacle::SubscriptionSuspended { .. } => (0, "2001"),
         Obstacle::UserDeleted | Obstacle::UsageLocationRequired | Obstacle::NotEntitled { .. } => (0, ""),
     };
     pb::LicenseError {
@@ -198,6 +199,11 @@ impl Wire for GetUserLicenses {
             part_number: license.part_number.clone(),
             service_plans: plans.get(&license.product).map(present_plans).unwrap_or_default(),
             assign_time: Some(timestamp(license.assign_time)),
+            state: match license.disabled {
+                true => pb::user_license::State::Disabled,
+                false => pb::user_license::State::Enabled,
+            }
+            .into(),
         };
         pb::GetUserLicensesResponse { licenses: licenses.iter().map(license).collect() }
     }

@@ -87,7 +87,8 @@ impl Chaos {
         }
         let state = State { dealer: Dealer::new(policy.plan), tallies: BTreeMap::new(), calls: 0, waiting: Vec::new() };
         let (arrived, under_way) = (watch::Sender::new(0), watch::Sender::new(0));
-        Self { shared: Arc::new(Shared { patience: policy.patience, state: Mutex::new(state), arrived, under_way }) }
+        let Policy { patience, late, .. } = policy;
+        Self { shared: Arc::new(Shared { patience, late, state: Mutex::new(state), arrived, under_way }) }
     }
 
     /// What has happened so far.
@@ -196,14 +197,14 @@ where
         }
         Fate::AtOnce => at_once(inner, request, &under_way).await?,
         Fate::Hold(_) => {
-            shared.wait(&path, overtaken, |tally| &mut tally.overtaken).await;
+            shared.wait(&path, overtaken, shared.patience, |tally| &mut tally.overtaken).await;
             deliver(inner, request).await
         }
         Fate::Repeat(_) => {
             let outcome = deliver(inner.clone(), request.clone()).await;
             let shared = Arc::clone(&shared);
             tokio::spawn(async move {
-                shared.wait(&path, overtaken, |tally| &mut tally.repeated).await;
+                shared.wait(&path, overtaken, shared.late, |tally| &mut tally.repeated).await;
                 let _ = deliver(inner, request).await;
                 drop(under_way);
             });
@@ -249,6 +250,7 @@ where
 #[derive(Debug)]
 struct Shared {
     patience: Duration,
+    late: Duration,
     state: Mutex<State>,
     arrived: watch::Sender<u64>,
     /// Calls of which something is under way.
@@ -320,15 +322,16 @@ impl Shared {
         }
     }
 
-    /// Waits to be overtaken, no longer than patience lasts, and counts how it went.
+    /// Waits to be overtaken, no longer than the patience lasts, and counts how it went.
     async fn wait(
         &self,
         path: &str,
         overtaken: Option<oneshot::Receiver<Overtaken>>,
+        patience: Duration,
         counter: impl FnOnce(&mut Tally) -> &mut u64,
     ) {
         let Some(overtaken) = overtaken else { return };
-        let outcome = timeout(self.patience, overtaken).await;
+        let outcome = timeout(patience, overtaken).await;
         let mut state = self.state();
         let tally = state.tallies.entry(path.to_owned()).or_default();
         match outcome {
