@@ -4,10 +4,15 @@
 mod catalog;
 mod decisions;
 mod facts;
+mod holders;
 mod offers;
 mod orders;
+mod plans;
+mod published;
 mod races;
 mod random;
+mod releases;
+mod rules;
 mod seats;
 mod summaries;
 mod trade;

@@ -64,16 +64,14 @@ pub async fn lock(tx: &mut Tx, customer: Id<Organization>, products: &[Id<Produc
     .await
 }
 
-/// Holds every pool of the customer: whoever ends one of its users waits for those who are giving them licenses.
-pub async fn lock_all(tx: &mut Tx, customer: Id<Organization>) -> Result<(), Fault> {
-    let held: Vec<Pool> = tx
-        .sql("SELECT product_id, total, consumed FROM pools WHERE customer_id = $1 ORDER BY product_id")
+/// Every pool of the customer, held for a change, in the order of the products: whoever ends one of its users waits for
+/// those who are giving them licenses.
+pub async fn lock_all(tx: &mut Tx, customer: Id<Organization>) -> Result<Vec<Pool>, Fault> {
+    tx.sql("SELECT product_id, total, consumed FROM pools WHERE customer_id = $1 ORDER BY product_id")
         .bind(customer)
         .for_update()
         .all()
-        .await?;
-    drop(held);
-    Ok(())
+        .await
 }
 
 /// Moves the counter of a pool that is held.
