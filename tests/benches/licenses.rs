@@ -136,7 +136,7 @@ async fn prepare(world: &World, products: usize) -> Bench {
         let offer = world.offer(UpsertOfferRequest { maximum_quantity: 20_000, ..World::offer_of(&product) }).await;
         let order = PlaceOrderRequest {
             customer_id: customer.clone(),
-            lines: vec![OrderLine { offer_id: offer, quantity: 12_000, friendly_name: String::new() }],
+            lines: vec![OrderLine { offer_id: offer, quantity: 12_000, ..Default::default() }],
             request_id: fresh(),
             ..Default::default()
         };
@@ -221,10 +221,10 @@ impl Bench {
         let mut tx = self.db.write().await.expect("the database answers");
         let free: Vec<i64> = tx
             .sql_for(
-                "SELECT total - consumed FROM pools
+                "SELECT seats - consumed FROM pools
                  WHERE customer_id = $1 AND product_id IN (SELECT unhex(value) FROM json_each($2))
                  ORDER BY product_id",
-                "SELECT total - consumed FROM pools WHERE customer_id = $1 AND product_id = ANY($2)
+                "SELECT seats - consumed FROM pools WHERE customer_id = $1 AND product_id = ANY($2)
                  ORDER BY product_id",
             )
             .bind(self.customer)

@@ -7,7 +7,7 @@ use service::Host;
 use tonic::{Request, Response, Status};
 
 use crate::Identity;
-use crate::access::ops::{ApplyPartnerFacts, CancelAccess, PrepareAccess};
+use crate::access::ops::{ApplyPartnerFacts, CancelAccess, CheckAccess, PrepareAccess};
 use crate::customer_user::ops::{ApplyLicensingFacts, CreateUser, DeleteUser, GetUser, ListUsers, LookUpUsers};
 use crate::organization::ops::{
     AddOrganizationDomain, CheckDomainAvailability, GetOrganization, ListOrganizations, LookUpOrganization,
@@ -188,6 +188,9 @@ impl pb::identity_internal_service_server::IdentityInternalService for Api {
     }
     async fn prepare_access(&self, request: Request<pb::PrepareAccessRequest>) -> Reply<pb::PrepareAccessResponse> {
         self.0.run::<PrepareAccess>(request).await
+    }
+    async fn check_access(&self, request: Request<pb::CheckAccessRequest>) -> Reply<pb::CheckAccessResponse> {
+        self.0.run::<CheckAccess>(request).await
     }
     async fn cancel_access(&self, request: Request<pb::CancelAccessRequest>) -> Reply<pb::CancelAccessResponse> {
         self.0.run::<CancelAccess>(request).await

@@ -310,7 +310,11 @@ fn check_power(kind: Kind, roles: &BTreeSet<Role>, ground: Ground, at_stake: &BT
         None => Ok(()),
         Some(role) => {
             let message = format!("none of your roles may grant {}, which the user holds or would get", role.as_str());
-            Err(Fault::denied("ROLE_NOT_GRANTABLE", message).with("role", role.as_str()))
+            let fault = match ground {
+                Ground::Customer => Fault::denied("TARGET_IS_ADMIN", message),
+                Ground::Partner | Ground::Administered => Fault::denied("ROLE_NOT_GRANTABLE", message),
+            };
+            Err(fault.with("role", role.as_str()))
         }
     }
 }

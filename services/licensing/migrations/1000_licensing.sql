@@ -107,10 +107,15 @@ CREATE TABLE offers (
     minimum_quantity BIGINT NOT NULL,
     maximum_quantity BIGINT NOT NULL,
     available BOOLEAN NOT NULL,
+    trial BOOLEAN NOT NULL,
+    limit_unit TEXT CHECK (limit_unit IN ('CONCURRENT', 'LIFETIME')),
+    limit_count BIGINT,
+    product_family TEXT NOT NULL,
     version BIGINT NOT NULL,
     create_time TIMESTAMPTZ NOT NULL,
     update_time TIMESTAMPTZ NOT NULL,
-    CHECK (1 <= minimum_quantity AND minimum_quantity <= maximum_quantity)
+    CHECK (1 <= minimum_quantity AND minimum_quantity <= maximum_quantity),
+    CHECK ((limit_unit IS NULL) = (limit_count IS NULL))
 );
 CREATE INDEX offers_by_name ON offers (name_key, offer_id);
 CREATE INDEX offers_by_product ON offers (product_id);
@@ -122,36 +127,83 @@ CREATE TABLE offer_countries (
     PRIMARY KEY (offer_id, country)
 );
 
+-- What an offer adds to: a subscription under one of these offers. An offer without a row is no add-on.
+CREATE TABLE offer_parents (
+    offer_id UUID NOT NULL REFERENCES offers (offer_id),
+    parent_offer_id UUID NOT NULL REFERENCES offers (offer_id),
+    PRIMARY KEY (offer_id, parent_offer_id)
+);
+
+-- parent_id of an add-on: what it adds to. due_time: when it changes by itself, because a trial or a suspension ends.
 CREATE TABLE subscriptions (
     subscription_id UUID NOT NULL PRIMARY KEY,
     order_id UUID NOT NULL,
     customer_id UUID NOT NULL,
     product_id UUID NOT NULL REFERENCES products (product_id),
     offer_id UUID NOT NULL REFERENCES offers (offer_id),
+    parent_id UUID REFERENCES subscriptions (subscription_id),
     friendly_name TEXT NOT NULL,
     name_key TEXT COLLATE "C" NOT NULL,
     quantity BIGINT NOT NULL CHECK (quantity > 0),
-    state TEXT NOT NULL CHECK (state IN ('ACTIVE')),
+    state TEXT NOT NULL CHECK (state IN ('ACTIVE', 'SUSPENDED', 'DELETED')),
+    state_reason TEXT,
+    state_time TIMESTAMPTZ NOT NULL,
+    expire_time TIMESTAMPTZ,
+    trial_end_time TIMESTAMPTZ,
+    due_time TIMESTAMPTZ,
     partner_id UUID NOT NULL,
     reseller_id UUID,
     reseller_mpn_id TEXT,
     version BIGINT NOT NULL,
     create_time TIMESTAMPTZ NOT NULL,
     update_time TIMESTAMPTZ NOT NULL,
-    CHECK ((reseller_id IS NULL) = (reseller_mpn_id IS NULL))
+    CHECK ((reseller_id IS NULL) = (reseller_mpn_id IS NULL)),
+    CHECK ((state_reason IS NULL) = (state = 'ACTIVE')),
+    CHECK ((expire_time IS NULL) = (state <> 'SUSPENDED'))
 );
 CREATE INDEX subscriptions_by_customer ON subscriptions (customer_id, name_key, subscription_id);
 CREATE INDEX subscriptions_by_product ON subscriptions (customer_id, product_id);
+CREATE INDEX subscriptions_by_offer ON subscriptions (customer_id, offer_id);
+CREATE INDEX subscriptions_by_parent ON subscriptions (parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX subscriptions_by_due_time ON subscriptions (due_time) WHERE due_time IS NOT NULL;
 
--- A customer's seats of one product, whoever sold them. The counter is the authority on how many are taken; the CHECK is
--- the backstop behind the rules that hold it.
+-- What happened to them. order_key counts the versions down, so that the newest comes first.
+CREATE TABLE subscription_changes (
+    change_id UUID NOT NULL PRIMARY KEY,
+    subscription_id UUID NOT NULL REFERENCES subscriptions (subscription_id),
+    order_key TEXT COLLATE "C" NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('ORDERED', 'QUANTITY_CHANGED', 'SUSPENDED', 'REACTIVATED', 'DELETED')),
+    reason TEXT,
+    quantity_before BIGINT NOT NULL,
+    quantity_after BIGINT NOT NULL,
+    actor_id UUID,
+    actor_kind TEXT NOT NULL,
+    actor_organization_id UUID,
+    create_time TIMESTAMPTZ NOT NULL,
+    UNIQUE (subscription_id, order_key)
+);
+
+-- In which families of products a partner lets a customer buy by itself.
+CREATE TABLE purchase_permissions (
+    customer_id UUID NOT NULL,
+    partner_id UUID NOT NULL,
+    product_family TEXT COLLATE "C" NOT NULL,
+    permitted BOOLEAN NOT NULL,
+    update_time TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (customer_id, partner_id, product_family)
+);
+
+-- A customer's seats of one product, whoever sold them: all of them, and those among them whose subscription is
+-- suspended. The counter is the authority on how many are taken; the CHECK is the backstop behind the rules that hold it.
 CREATE TABLE pools (
     customer_id UUID NOT NULL,
     product_id UUID NOT NULL REFERENCES products (product_id),
-    total BIGINT NOT NULL,
+    seats BIGINT NOT NULL,
+    suspended BIGINT NOT NULL,
     consumed BIGINT NOT NULL,
     PRIMARY KEY (customer_id, product_id),
-    CHECK (0 <= consumed AND consumed <= total)
+    CHECK (0 <= suspended AND suspended <= seats),
+    CHECK (0 <= consumed AND consumed <= seats)
 );
 
 -- Who takes them. Without a reference to the pool: whoever writes here holds the pool's row, and a check for each of ten

@@ -7,14 +7,18 @@ use service::Host;
 use tonic::{Request, Response, Status};
 
 use crate::Licensing;
-use crate::access::ops::{CancelAccess, PrepareAccess};
-use crate::entitlement::ops::ListEntitlements;
+use crate::access::ops::{CancelAccess, CheckAccess, PrepareAccess};
+use crate::entitlement::ops::{ListEntitlements, VerifySeats};
 use crate::license::ops::{GetUserLicenses, ListLicenseUsers, SummarizeLicenses, UpdateLicenses};
 use crate::offer::ops::{GetOffer, ListOffers, UpsertOffer};
 use crate::product::ops::{GetProduct, ImportProducts, ListProducts};
 use crate::product_rules::ops::SetProductRules;
 use crate::projection::ops::{ApplyIdentityFacts, ApplyPartnerFacts};
-use crate::subscription::ops::{GetSubscription, ListSubscriptions, PlaceOrder};
+use crate::purchase_permission::ops::{GetPurchasePermissions, SetPurchasePermission};
+use crate::subscription::ops::{
+    CancelSubscription, ChangeQuantity, GetSubscription, ListSubscriptionChanges, ListSubscriptions, PlaceOrder,
+    ReactivateSubscription, SuspendSubscription,
+};
 
 /// The front of licensing.
 #[derive(Clone, Debug)]
@@ -67,6 +71,49 @@ impl pb::subscription_service_server::SubscriptionService for Api {
     ) -> Reply<pb::ListSubscriptionsResponse> {
         self.0.run::<ListSubscriptions>(request).await
     }
+    async fn change_quantity(&self, request: Request<pb::ChangeQuantityRequest>) -> Reply<pb::ChangeQuantityResponse> {
+        self.0.run::<ChangeQuantity>(request).await
+    }
+    async fn suspend_subscription(
+        &self,
+        request: Request<pb::SuspendSubscriptionRequest>,
+    ) -> Reply<pb::SuspendSubscriptionResponse> {
+        self.0.run::<SuspendSubscription>(request).await
+    }
+    async fn reactivate_subscription(
+        &self,
+        request: Request<pb::ReactivateSubscriptionRequest>,
+    ) -> Reply<pb::ReactivateSubscriptionResponse> {
+        self.0.run::<ReactivateSubscription>(request).await
+    }
+    async fn cancel_subscription(
+        &self,
+        request: Request<pb::CancelSubscriptionRequest>,
+    ) -> Reply<pb::CancelSubscriptionResponse> {
+        self.0.run::<CancelSubscription>(request).await
+    }
+    async fn list_subscription_changes(
+        &self,
+        request: Request<pb::ListSubscriptionChangesRequest>,
+    ) -> Reply<pb::ListSubscriptionChangesResponse> {
+        self.0.run::<ListSubscriptionChanges>(request).await
+    }
+}
+
+#[tonic::async_trait]
+impl pb::purchase_permission_service_server::PurchasePermissionService for Api {
+    async fn get_purchase_permissions(
+        &self,
+        request: Request<pb::GetPurchasePermissionsRequest>,
+    ) -> Reply<pb::GetPurchasePermissionsResponse> {
+        self.0.run::<GetPurchasePermissions>(request).await
+    }
+    async fn set_purchase_permission(
+        &self,
+        request: Request<pb::SetPurchasePermissionRequest>,
+    ) -> Reply<pb::SetPurchasePermissionResponse> {
+        self.0.run::<SetPurchasePermission>(request).await
+    }
 }
 
 #[tonic::async_trait]
@@ -76,6 +123,9 @@ impl pb::entitlement_service_server::EntitlementService for Api {
         request: Request<pb::ListEntitlementsRequest>,
     ) -> Reply<pb::ListEntitlementsResponse> {
         self.0.run::<ListEntitlements>(request).await
+    }
+    async fn verify_seats(&self, request: Request<pb::VerifySeatsRequest>) -> Reply<pb::VerifySeatsResponse> {
+        self.0.run::<VerifySeats>(request).await
     }
 }
 
@@ -120,6 +170,9 @@ impl pb::licensing_internal_service_server::LicensingInternalService for Api {
     }
     async fn prepare_access(&self, request: Request<pb::PrepareAccessRequest>) -> Reply<pb::PrepareAccessResponse> {
         self.0.run::<PrepareAccess>(request).await
+    }
+    async fn check_access(&self, request: Request<pb::CheckAccessRequest>) -> Reply<pb::CheckAccessResponse> {
+        self.0.run::<CheckAccess>(request).await
     }
     async fn cancel_access(&self, request: Request<pb::CancelAccessRequest>) -> Reply<pb::CancelAccessResponse> {
         self.0.run::<CancelAccess>(request).await

@@ -8,7 +8,6 @@ use proto::identity::v1::key_service_client::KeyServiceClient;
 use proto::identity::v1::{ApplyLicensingFactsRequest, GetJwksRequest, LookUpOrganizationRequest, LookUpUsersRequest};
 use proto::partner::v1::partner_internal_service_client::PartnerInternalServiceClient;
 use proto::partner::v1::{GetDecisionRequest, get_decision_response};
-use service::keys::from_base64url;
 use service::outbox::Parcel;
 use service::peer::{ATTEMPT_TIMEOUT, Peer};
 use service::token::Key;
@@ -34,12 +33,7 @@ pub async fn fetch_keys(identity: &Peer) -> Result<Vec<Key>, Fault> {
     let request = identity.request(GetJwksRequest {}, ATTEMPT_TIMEOUT)?;
     let answer = KeyServiceClient::new(identity.channel()).get_jwks(request).await;
     let keys = answer.map_err(|status| identity.fault(status))?.into_inner().keys;
-    let key = |jwk: proto::identity::v1::Jwk| {
-        let public = from_base64url(&jwk.x).and_then(|bytes| bytes.try_into().ok());
-        public.map(|public| Key { kid: jwk.kid, public })
-    };
-    let keys: Option<Vec<Key>> = keys.into_iter().map(key).collect();
-    keys.ok_or_else(|| Fault::internal("identity published a key that cannot be read"))
+    keys.into_iter().map(|jwk| Key::published(jwk.kid, &jwk.x)).collect()
 }
 
 /// How a decision ended: what it brought about, or that it never will. Nothing when it is not made yet, or when nobody

@@ -19,6 +19,7 @@ pub mod policy;
 pub mod product;
 pub mod product_rules;
 pub mod projection;
+pub mod purchase_permission;
 pub mod start;
 pub mod subscription;
 pub mod user;
@@ -102,6 +103,16 @@ impl Service for Licensing {
             name: "offer_countries_max",
             value: offer::COUNTRIES_MAX as i64,
             description: "countries of an offer that is not sold everywhere",
+        },
+        NamedLimit {
+            name: "offer_parents_max",
+            value: offer::PARENTS_MAX as i64,
+            description: "offers that one add-on adds to",
+        },
+        NamedLimit {
+            name: "offer_limit_max",
+            value: offer::LIMIT_MAX,
+            description: "subscriptions of a customer that the limit of an offer can allow",
         },
     ];
     const READ_JOURNAL: Permission = Permission::ReadJournal;

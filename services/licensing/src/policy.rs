@@ -25,10 +25,18 @@ pub enum Permission {
     ManageCatalog,
     /// Ordering for a customer.
     PlaceOrder,
+    /// Changing what was ordered.
+    ManageSubscriptions,
     /// Looking at subscriptions.
     ReadSubscriptions,
+    /// Looking at where a customer may buy by itself.
+    ReadPurchasePermissions,
+    /// Letting a customer buy by itself.
+    SetPurchasePermission,
     /// Looking at what a customer owns.
     ReadEntitlements,
+    /// Looking whether the counters of seats are right.
+    VerifySeats,
     /// Looking at who uses what a customer owns.
     ReadLicenses,
     /// Giving and taking licenses.
@@ -70,6 +78,8 @@ pub enum Needs {
     Nothing,
     /// Delegated admin (C1).
     DelegatedAdmin,
+    /// Not to be a reseller, who orders nothing itself.
+    Seller,
     /// The order right.
     OrderRight,
 }
@@ -113,8 +123,15 @@ pub const MATRIX: &[Rule] = &[
     },
     Rule {
         permission: Permission::PlaceOrder,
-        allowed: &[("PARTNER", &["GLOBAL_ADMIN", "ADMIN_AGENT", "SALES_AGENT"])],
+        // A customer where its partner lets it (C26).
+        allowed: &[("PARTNER", &["GLOBAL_ADMIN", "ADMIN_AGENT", "SALES_AGENT"]), ("CUSTOMER", &["GLOBAL_ADMIN"])],
         needs: Needs::OrderRight,
+        in_every_cloud: true,
+    },
+    Rule {
+        permission: Permission::ManageSubscriptions,
+        allowed: &[("PARTNER", &["GLOBAL_ADMIN", "ADMIN_AGENT", "SALES_AGENT"])],
+        needs: Needs::Seller,
         in_every_cloud: true,
     },
     Rule {
@@ -123,6 +140,27 @@ pub const MATRIX: &[Rule] = &[
             ("PARTNER", &["GLOBAL_ADMIN", "BILLING_ADMIN", "ADMIN_AGENT", "SALES_AGENT"]),
             ("CUSTOMER", &["GLOBAL_ADMIN"]),
         ],
+        needs: Needs::Nothing,
+        in_every_cloud: true,
+    },
+    Rule {
+        permission: Permission::ReadPurchasePermissions,
+        allowed: &[
+            ("PARTNER", &["GLOBAL_ADMIN", "ADMIN_AGENT", "SALES_AGENT", "HELPDESK_AGENT"]),
+            ("CUSTOMER", &["GLOBAL_ADMIN"]),
+        ],
+        needs: Needs::Nothing,
+        in_every_cloud: true,
+    },
+    Rule {
+        permission: Permission::SetPurchasePermission,
+        allowed: &[("PARTNER", &["ADMIN_AGENT"])],
+        needs: Needs::Seller,
+        in_every_cloud: true,
+    },
+    Rule {
+        permission: Permission::VerifySeats,
+        allowed: &[("PLATFORM", &["OPERATOR"])],
         needs: Needs::Nothing,
         in_every_cloud: true,
     },
@@ -188,6 +226,11 @@ pub enum TargetFacts {
     },
 }
 
+/// Whether the roles alone would do.
+pub(crate) fn has_role(principal: &Principal, permission: Permission) -> bool {
+    decide(permission, &facts(principal, TargetFacts::Nothing)).is_ok()
+}
+
 /// Decides. The refusal names the missing link. Roles are judged before the target, so that who may not do a thing at
 /// all is told the same about every target.
 pub fn decide(permission: Permission, facts: &Facts) -> Result<(), Fault> {
@@ -227,7 +270,7 @@ fn check_needs(needs: Needs, access: &Access) -> Result<(), Fault> {
             let message = "the customer has not granted your organization delegated admin";
             Err(Fault::denied("DELEGATED_ADMIN_REQUIRED", message))
         }
-        Needs::OrderRight if access.kind == Some(PartnerKind::Reseller) => {
+        Needs::Seller | Needs::OrderRight if access.kind == Some(PartnerKind::Reseller) => {
             let message = "an indirect reseller orders nothing itself; ask a provider";
             Err(Fault::denied("OPERATION_NOT_AVAILABLE_TO_INDIRECT_RESELLER", message)
                 .with("partner_center_code", 1002))
@@ -236,7 +279,7 @@ fn check_needs(needs: Needs, access: &Access) -> Result<(), Fault> {
             let message = "your organization may not place orders for this customer";
             Err(Fault::denied("ORDER_RIGHT_REQUIRED", message).with("partner_center_code", 20002))
         }
-        Needs::Nothing | Needs::DelegatedAdmin | Needs::OrderRight => Ok(()),
+        Needs::Nothing | Needs::DelegatedAdmin | Needs::Seller | Needs::OrderRight => Ok(()),
     }
 }
 

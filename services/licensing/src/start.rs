@@ -9,6 +9,7 @@ use proto::licensing::v1::catalog_service_server::CatalogServiceServer;
 use proto::licensing::v1::entitlement_service_server::EntitlementServiceServer;
 use proto::licensing::v1::license_service_server::LicenseServiceServer;
 use proto::licensing::v1::licensing_internal_service_server::LicensingInternalServiceServer;
+use proto::licensing::v1::purchase_permission_service_server::PurchasePermissionServiceServer;
 use proto::licensing::v1::subscription_service_server::SubscriptionServiceServer;
 use service::config::ProcessConfig;
 use service::contract::REQUEST_BYTES_BULK;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 use crate::api::Api;
+use crate::subscription::sweep;
 use crate::{Licensing, clients, migrations};
 
 /// Runs licensing as a process of its own until told to stop.
@@ -73,6 +75,7 @@ pub async fn serve(host: Arc<Host<Licensing>>, bound: Bound, stop: CancellationT
         let peer = identity.clone();
         async move { clients::tell_identity(&peer, &parcels).await }
     }));
+    background.spawn(sweep(Arc::clone(&host), stop.clone()));
     bound.serve(Arc::clone(&host), front(&host), background, stop).await
 }
 
@@ -83,11 +86,13 @@ fn front(host: &Arc<Host<Licensing>>) -> Front {
     let public = Routes::new(CatalogServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK))
         .add_service(LicenseServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK))
         .add_service(EntitlementServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK))
+        .add_service(PurchasePermissionServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK))
         .add_service(SubscriptionServiceServer::new(api()).max_decoding_message_size(REQUEST_BYTES_BULK));
     let names = vec![
         "tandem.licensing.v1.CatalogService",
         "tandem.licensing.v1.LicenseService",
         "tandem.licensing.v1.EntitlementService",
+        "tandem.licensing.v1.PurchasePermissionService",
         "tandem.licensing.v1.SubscriptionService",
     ];
     Front { public, names, internal }
@@ -99,4 +104,9 @@ async fn follow_keys(host: Arc<Host<Licensing>>, stop: CancellationToken) {
         tracing::info!(%fault, "the key set could not be fetched yet");
     }
     every(Duration::from_secs(60), &stop, || host.refresh_keys()).await;
+}
+
+/// Lets happen what happens to subscriptions by itself. Any replica does it; who comes second finds nothing due.
+async fn sweep(host: Arc<Host<Licensing>>, stop: CancellationToken) {
+    every(Duration::from_secs(5), &stop, || sweep::run(&host)).await;
 }

@@ -32,12 +32,14 @@ CREATE TABLE accounts (
 );
 
 -- One counter for each pair that others hold copies about: a customer and a partner, or a provider and a reseller.
--- reduced_epoch is the epoch of the last change that took something away.
+-- epoch was allotted last, also to a decision that is still to be made; reduced_epoch is that of the last change that
+-- took something away, told_epoch that under which what is effective was told.
 CREATE TABLE epochs (
     first_id UUID NOT NULL,
     second_id UUID NOT NULL,
     epoch BIGINT NOT NULL,
     reduced_epoch BIGINT NOT NULL,
+    told_epoch BIGINT NOT NULL,
     PRIMARY KEY (first_id, second_id)
 );
 
@@ -90,6 +92,7 @@ CREATE TABLE delegated_admins (
 );
 
 -- What a partner asks of a customer. The parties and the scope never change. body holds a placeholder for the link.
+-- credential_set_by made the user who accepted, or last reset their password.
 CREATE TABLE invitations (
     invitation_id UUID NOT NULL PRIMARY KEY,
     partner_id UUID NOT NULL REFERENCES accounts (partner_id),
@@ -109,6 +112,9 @@ CREATE TABLE invitations (
     order_key TEXT COLLATE "C" NOT NULL,
     expire_time TIMESTAMPTZ NOT NULL,
     accept_time TIMESTAMPTZ,
+    accepted_by UUID,
+    credential_set_by UUID,
+    credential_set_time TIMESTAMPTZ,
     version BIGINT NOT NULL,
     create_time TIMESTAMPTZ NOT NULL,
     update_time TIMESTAMPTZ NOT NULL

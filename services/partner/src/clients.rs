@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use base::{Fault, Id, Kind, Secret};
+use base::{Fault, Id, Kind, Secret, Timestamp};
+use prost::Message as _;
 use proto::identity::v1::identity_internal_service_client::IdentityInternalServiceClient;
 use proto::identity::v1::key_service_client::KeyServiceClient;
 use proto::identity::v1::{self as identity, GetJwksRequest};
 use proto::licensing::v1 as licensing;
 use proto::licensing::v1::licensing_internal_service_client::LicensingInternalServiceClient;
 use proto::partner::v1::{AccessIntent, PartnerFact};
-use service::keys::from_base64url;
+use service::form::read_timestamp;
 use service::outbox::Parcel;
 use service::peer::{ATTEMPT_TIMEOUT, Peer};
 use service::token::Key;
@@ -34,12 +35,7 @@ pub async fn fetch_keys(identity: &Peer) -> Result<Vec<Key>, Fault> {
     let request = identity.request(GetJwksRequest {}, ATTEMPT_TIMEOUT)?;
     let answer = KeyServiceClient::new(identity.channel()).get_jwks(request).await;
     let keys = answer.map_err(|status| identity.fault(status))?.into_inner().keys;
-    let key = |jwk: proto::identity::v1::Jwk| {
-        let public = from_base64url(&jwk.x).and_then(|bytes| bytes.try_into().ok());
-        public.map(|public| Key { kid: jwk.kid, public })
-    };
-    let keys: Option<Vec<Key>> = keys.into_iter().map(key).collect();
-    keys.ok_or_else(|| Fault::internal("identity published a key that cannot be read"))
+    keys.into_iter().map(|jwk| Key::published(jwk.kid, &jwk.x)).collect()
 }
 
 /// An organization that has not been told yet; `None` when there is none.
@@ -104,18 +100,51 @@ pub async fn reveal_secret(
     answer.map(|answer| Secret::new(answer.into_inner().temporary_password)).map_err(|status| peer.refusal(status))
 }
 
-/// Lets a participant write the intents of a decision.
-pub async fn prepare_access(peer: &Participant<'_>, decision: Uuid, intents: Vec<AccessIntent>) -> Result<(), Fault> {
+/// Lets a participant write the intents of a decision that a user asks for. Identity's answer is for [`credential_set`].
+pub async fn prepare_access(
+    peer: &Participant<'_>,
+    decision: Uuid,
+    intents: Vec<AccessIntent>,
+    user: Uuid,
+) -> Result<Vec<u8>, Fault> {
     let decision_id = decision.to_string();
     match peer {
         Participant::Identity(peer) => {
-            let request = identity::PrepareAccessRequest { decision_id, intents };
+            let request = identity::PrepareAccessRequest { decision_id, intents, user_id: user.to_string() };
             let answer = to_identity(peer).prepare_access(peer.request(request, ATTEMPT_TIMEOUT)?).await;
-            answer.map(drop).map_err(|status| peer.refusal(status))
+            answer.map(|answer| answer.into_inner().encode_to_vec()).map_err(|status| peer.refusal(status))
         }
         Participant::Licensing(peer) => {
             let request = licensing::PrepareAccessRequest { decision_id, intents };
             let answer = to_licensing(peer).prepare_access(peer.request(request, ATTEMPT_TIMEOUT)?).await;
+            answer.map(|answer| answer.into_inner().encode_to_vec()).map_err(|status| peer.refusal(status))
+        }
+    }
+}
+
+/// Reads from identity's answer who made the user or last reset their password, and when.
+///
+/// # Errors
+/// When the bytes are not such an answer.
+pub fn credential_set(answer: &[u8]) -> Result<Option<(Uuid, Timestamp)>, Fault> {
+    let broken = || Fault::internal("identity's answer about a decision cannot be read");
+    let answer = identity::PrepareAccessResponse::decode(answer).map_err(|_| broken())?;
+    let Some(time) = answer.credential_set_time else { return Ok(None) };
+    let by = answer.credential_set_by_id.parse().map_err(|_| broken())?;
+    Ok(Some((by, read_timestamp(&time).ok_or_else(broken)?)))
+}
+
+/// Asks a participant what writing them would refuse.
+pub async fn check_access(peer: &Participant<'_>, intents: Vec<AccessIntent>, left: Duration) -> Result<(), Fault> {
+    match peer {
+        Participant::Identity(peer) => {
+            let request = identity::CheckAccessRequest { intents };
+            let answer = to_identity(peer).check_access(peer.request(request, left)?).await;
+            answer.map(drop).map_err(|status| peer.refusal(status))
+        }
+        Participant::Licensing(peer) => {
+            let request = licensing::CheckAccessRequest { intents };
+            let answer = to_licensing(peer).check_access(peer.request(request, left)?).await;
             answer.map(drop).map_err(|status| peer.refusal(status))
         }
     }

@@ -3,7 +3,7 @@
 use base::Fault;
 use saga::Answers;
 use serde::Serialize;
-use service::{Cx, Host};
+use service::{Cx, Fact, Host};
 use uuid::Uuid;
 
 use crate::account::saga::{self as onboarding, Onboarding};
@@ -36,6 +36,11 @@ pub(crate) async fn begin(
     let request = serde_json::to_vec(request)
         .map_err(|error| Fault::internal("a saga's request cannot be written").because(error))?;
     saga::begin(cx, id, flow, &request).await
+}
+
+/// The fact that a saga came to nothing, once for all who wait for it or repeat the request.
+pub(crate) fn refused(action: &'static str, refusal: &Fault) -> Fact {
+    Fact::new(action).change("refusal", "", refusal.reason())
 }
 
 impl Flow {
@@ -71,7 +76,7 @@ impl saga::Flow for Flow {
 
     async fn prepare(&self, host: &Host<Partner>, saga: Uuid, step: &'static str) -> Result<Vec<u8>, Fault> {
         match (self, self.opening()) {
-            (Self::Acceptance(acceptance), _) => acceptance.prepare(&host.service, saga, step).await,
+            (Self::Acceptance(acceptance), _) => acceptance.prepare(host, saga, step).await,
             (_, Some(opening)) => opening.prepare(&host.service.identity).await,
             (_, None) => Err(Fault::internal("this flow has nothing to prepare")),
         }
@@ -88,16 +93,24 @@ impl saga::Flow for Flow {
         match self {
             Self::Onboarding(onboarding) => onboarding.decide(cx, saga, answers).await,
             Self::Creation(creation) => creation.decide(cx, saga, answers).await,
-            Self::Acceptance(acceptance) => acceptance.decide(cx, saga).await,
+            Self::Acceptance(acceptance) => acceptance.decide(cx, saga, answers).await,
         }
     }
 
     async fn abandon(&self, cx: &mut Cx<Partner>, saga: Uuid, refusal: &Fault) -> Result<(), Fault> {
         match self {
             // Nothing was written here before the decision.
-            Self::Onboarding(_) | Self::Creation(_) => Ok(()),
-            Self::Acceptance(acceptance) => acceptance.abandon(cx, saga, refusal).await,
+            Self::Onboarding(_) => cx.record(refused("PartnerOnboardingAborted", refusal)),
+            Self::Creation(_) => cx.record(refused("CustomerCreationAborted", refusal)),
+            Self::Acceptance(acceptance) => acceptance.abandon(cx, saga, refusal).await?,
         }
+        Ok(())
+    }
+
+    fn stands_in_its_way(&self) -> bool {
+        // The domain and the sign-in name of a pending organization are taken until it is taken back. Intents are of one
+        // decision, and an invitation is let go at once.
+        self.opening().is_some()
     }
 
     fn settle_steps(&self) -> &'static [&'static str] {

@@ -6,6 +6,11 @@
 //! is a saga, listed in [`flow`]. Partner promises that what a customer authorizes becomes effective in one decision or
 //! not at all, and answers how it ended to those who hold an intent of it ([`decision`]). It calls [`clients`] to prepare
 //! decisions and to tell facts, and nobody to answer a read.
+//!
+//! **Lock order.** Whoever holds several rows takes them in this order, so that nobody waits in a circle: the saga, the
+//! partnership, the relationship, delegated admin, the invitations by id, and the epochs of pairs last of all. Accounts
+//! are held FOR SHARE at any time; whoever changes one holds nothing else. What has to be known later than its turn is
+//! looked at without being held.
 
 pub mod account;
 pub mod api;

@@ -179,6 +179,22 @@ impl Fault {
         self
     }
 
+    /// The same refusal for another caller, or for another attempt. Its cause was logged with the first one.
+    #[must_use]
+    pub fn repeated(&self) -> Self {
+        let Inner { kind, reason, message, metadata, violations, resource, retry_after, source: _ } = &*self.0;
+        Self(Box::new(Inner {
+            kind: *kind,
+            reason: reason.clone(),
+            message: message.clone(),
+            metadata: metadata.clone(),
+            violations: violations.clone(),
+            resource: resource.clone(),
+            retry_after: *retry_after,
+            source: None,
+        }))
+    }
+
     /// What the caller should do next.
     pub fn kind(&self) -> Kind {
         self.0.kind

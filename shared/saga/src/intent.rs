@@ -21,6 +21,22 @@ pub struct Intent {
     pub epoch: i64,
 }
 
+impl Intent {
+    /// Refuses it when what is confirmed about the pair has overtaken it.
+    ///
+    /// # Errors
+    /// `EPOCH_STALE`.
+    pub fn check(&self, confirmed: Option<i64>) -> Result<(), Fault> {
+        match confirmed {
+            Some(confirmed) if confirmed >= self.epoch => {
+                let message = format!("epoch {} was allotted, {confirmed} is confirmed", self.epoch);
+                Err(Fault::precondition("EPOCH_STALE", message).with("epoch", confirmed))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Writes the intents of a decision. A repeat changes nothing, and neither does one that comes after the decision.
 ///
 /// # Errors

@@ -4,12 +4,16 @@
 //! repeated; nothing they do is effective by itself. Its *decision* is one local transaction, guarded by the lease
 //! epoch and the state, and the only moment at which anything becomes effective. From there it goes forward only,
 //! until its *settle* steps are done. Before it, a refusal or the end of the budget *aborts* it: that is a conditional
-//! update of the same row, so exactly one of the two happens, and every prepare step is canceled, done or not.
+//! update of the same row, so exactly one of the two happens. What the saga held here it lets go in that transaction;
+//! every prepare step is canceled afterwards, done or not, for as long as that takes.
 //!
 //! ```text
 //! PREPARING -> COMMITTED -> SETTLED
 //!     \-> ABORTING -> ABORTED
 //! ```
+//!
+//! A refusal that passes (nobody answered in time, somebody else was faster) binds nobody: the same request, repeated,
+//! begins anew. Any other refusal is what the request is answered with from then on.
 //!
 //! **Invariant:** a worker whose lease epoch is stale changes nothing (`a_stale_worker_changes_nothing`). Retries live
 //! here alone, with full jitter and a cap.
@@ -21,12 +25,12 @@ mod store;
 use std::future::Future;
 use std::time::Duration;
 
-use base::{Fault, Timestamp};
+use base::Fault;
 use service::{Cx, Host, Service};
 use uuid::Uuid;
 
 pub use runner::{drive, run};
-pub use store::{Done, Saga, State, answers, begin, claim, get, outcome, steps};
+pub use store::{Done, Outcome, Saga, State, answers, begin, claim, get, outcome, steps};
 
 /// The tables of a service that decides.
 pub const MIGRATIONS: &[db::Migration] =
@@ -57,8 +61,8 @@ pub trait Flow: Sized + Send + Sync + 'static {
     /// What must be asked of other services before the decision, in any order and at the same time.
     fn prepare_steps(&self) -> &'static [&'static str];
 
-    /// Asks. The answer is recorded and handed to the decision. A refusal aborts the saga; UNAVAILABLE and its like
-    /// are tried again.
+    /// Asks. The answer is recorded and handed to the decision. A refusal aborts the saga, and so does an ABORTED one
+    /// that tells the caller to try anew; UNAVAILABLE, contention and their like are tried again.
     fn prepare(
         &self,
         host: &Host<Self::Service>,
@@ -82,13 +86,20 @@ pub trait Flow: Sized + Send + Sync + 'static {
         answers: &Answers,
     ) -> impl Future<Output = Result<(), Fault>> + Send;
 
-    /// What an aborted saga leaves behind locally, in the transaction that ends it.
+    /// What an aborted saga leaves behind locally, in the transaction that aborts it: nobody here waits for those who
+    /// have still to take something back. It records the refusal.
     fn abandon(
         &self,
         cx: &mut Cx<Self::Service>,
         saga: Uuid,
         refusal: &Fault,
     ) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Whether a step that is not taken back yet would stand in the way of another attempt. Whoever repeats the request
+    /// of an aborted saga begins anew when it is aborted, or with this when everything is taken back.
+    fn stands_in_its_way(&self) -> bool {
+        false
+    }
 
     /// What must be done after the decision, forward only and for ever.
     fn settle_steps(&self) -> &'static [&'static str] {
@@ -119,16 +130,4 @@ impl Answers {
         let found = self.0.iter().find(|(name, _)| name == step);
         found.map(|(_, answer)| answer.as_slice()).ok_or_else(|| Fault::internal(format!("step {step} has no answer")))
     }
-}
-
-/// Full jitter over a capped exponential: 50 ms doubling to 30 s.
-fn backoff(attempts: i64) -> Duration {
-    let exponent = u32::try_from(attempts.clamp(0, 12)).unwrap_or(12);
-    let ceiling = Duration::from_millis(50).saturating_mul(2_u32.saturating_pow(exponent)).min(Duration::from_secs(30));
-    ceiling.mul_f64(rand::random::<f64>())
-}
-
-/// When the next attempt is due.
-fn next_attempt(now: Timestamp, attempts: i64) -> Timestamp {
-    now + backoff(attempts)
 }

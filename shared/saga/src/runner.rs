@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use base::{Fault, Kind};
 use futures_util::future::join_all;
-use service::{Caller, Cx, Host, Service, Work, points};
+use service::{Caller, Cx, Host, Service, Work, backoff, points};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::store::{self, Saga, State};
-use crate::{Answers, Flow, next_attempt};
+use crate::{Answers, Flow};
 
 /// The safety net beside being woken.
 const POLL: Duration = Duration::from_millis(250);
@@ -76,16 +76,17 @@ pub async fn drive<F: Flow>(host: &Arc<Host<F::Service>>, mut saga: Saga) -> Res
         match next {
             Next::Moved(state) => saga.state = state,
             Next::Refused(refusal) => {
-                let abort = Abort::<F::Service> { saga: &saga, refusal: &refusal, service: PhantomData };
-                if !host.transact(&abort).await? {
+                host.points.at(points::ABORT_BEFORE).await?;
+                if !host.transact(&Abort { flow: &flow, saga: &saga, refusal: &refusal }).await? {
                     return Ok(());
                 }
+                host.points.at(points::ABORT_AFTER).await?;
                 saga.refusal = Some((refusal.kind(), refusal.reason().to_owned(), refusal.message().to_owned()));
                 saga.state = State::Aborting;
             }
             Next::Later => {
                 let mut tx = host.db.write().await?;
-                store::release(&mut tx, &saga, next_attempt(host.clock.now(), saga.attempts)).await?;
+                store::release(&mut tx, &saga, host.clock.now() + backoff::away(saga.attempts)).await?;
                 return tx.commit().await;
             }
             Next::Stale => return Ok(()),
@@ -101,7 +102,7 @@ enum Next {
     Stale,
 }
 
-/// Whether another attempt may end otherwise.
+/// Whether another attempt of the whole saga may end otherwise: a repeat of its request begins anew.
 fn is_passing(fault: &Fault) -> bool {
     matches!(
         fault.kind(),
@@ -109,10 +110,15 @@ fn is_passing(fault: &Fault) -> bool {
     )
 }
 
+/// Whether asking the same again may be answered otherwise. What was ABORTED wants a new attempt, unless others were just
+/// faster.
+fn is_asked_again(fault: &Fault) -> bool {
+    is_passing(fault) && (fault.kind() != Kind::Aborted || fault.reason() == "CONTENTION")
+}
+
 async fn prepare<F: Flow>(host: &Arc<Host<F::Service>>, flow: &F, saga: &Saga) -> Result<Next, Fault> {
     if host.clock.now() >= saga.budget_until {
-        let message =
-            "not everybody who has to agree answered in time; nothing was changed, try again with a new request_id";
+        let message = "not everybody who has to agree answered in time; nothing was changed, repeat the request";
         return Ok(Next::Refused(Fault::unavailable("SAGA_TIMED_OUT", message)));
     }
     let mut tx = host.db.snapshot().await?;
@@ -126,7 +132,7 @@ async fn prepare<F: Flow>(host: &Arc<Host<F::Service>>, flow: &F, saga: &Saga) -
     for (step, answer) in join_all(asked).await {
         match answer {
             Ok(answer) => note(host, saga, step, "PREPARED", &answer).await?,
-            Err(fault) if is_passing(&fault) => {
+            Err(fault) if is_asked_again(&fault) => {
                 tracing::info!(saga.id = %saga.id, step, %fault, "a step was not answered; it is tried again");
                 later = true;
             }
@@ -143,7 +149,7 @@ async fn prepare<F: Flow>(host: &Arc<Host<F::Service>>, flow: &F, saga: &Saga) -
             Ok(Next::Moved(State::Committed))
         }
         Ok(false) => Ok(Next::Stale),
-        Err(fault) if is_passing(&fault) => {
+        Err(fault) if is_asked_again(&fault) => {
             tracing::warn!(saga.id = %saga.id, %fault, "a decision could not be written; it is tried again");
             Ok(Next::Later)
         }
@@ -217,9 +223,7 @@ async fn cancel<F: Flow>(host: &Arc<Host<F::Service>>, flow: &F, saga: &Saga) ->
     if later {
         return Ok(Next::Later);
     }
-    host.points.at(points::ABANDON_BEFORE).await?;
-    let ended = host.transact(&Abandon { flow, saga }).await?;
-    host.points.at(points::ABANDON_AFTER).await?;
+    let ended = host.transact(&End { flow, saga }).await?;
     Ok(if ended { Next::Moved(State::Aborted) } else { Next::Stale })
 }
 
@@ -255,33 +259,13 @@ impl<F: Flow> Work for Decide<'_, F> {
 }
 
 /// The other possible end of PREPARING: a conditional update of the same row.
-struct Abort<'s, S> {
-    saga: &'s Saga,
-    refusal: &'s Fault,
-    service: PhantomData<fn() -> S>,
-}
-
-impl<S: Service> Work for Abort<'_, S> {
-    type Service = S;
-    type Done = bool;
-
-    async fn run(&self, cx: &mut Cx<S>) -> Result<bool, Fault> {
-        let now = cx.now();
-        if !store::advance(&mut cx.tx, self.saga, State::Preparing, State::Aborting, now).await? {
-            return Ok(false);
-        }
-        store::refuse(&mut cx.tx, self.saga, self.refusal).await?;
-        Ok(true)
-    }
-}
-
-/// The end of an aborted saga.
-struct Abandon<'s, F> {
+struct Abort<'s, F> {
     flow: &'s F,
     saga: &'s Saga,
+    refusal: &'s Fault,
 }
 
-impl<F: Flow> Work for Abandon<'_, F> {
+impl<F: Flow> Work for Abort<'_, F> {
     type Service = F::Service;
     type Done = bool;
 
@@ -291,15 +275,36 @@ impl<F: Flow> Work for Abandon<'_, F> {
 
     async fn run(&self, cx: &mut Cx<F::Service>) -> Result<bool, Fault> {
         let now = cx.now();
+        if !store::advance(&mut cx.tx, self.saga, State::Preparing, State::Aborting, now).await? {
+            return Ok(false);
+        }
+        store::refuse(&mut cx.tx, self.saga, self.refusal).await?;
+        self.flow.abandon(cx, self.saga.id, self.refusal).await?;
+        if is_passing(self.refusal) && !self.flow.stands_in_its_way() {
+            cx.give_up_requests(self.saga.id).await?;
+        }
+        Ok(true)
+    }
+}
+
+/// The end of an aborted saga: everything is taken back.
+struct End<'s, F> {
+    flow: &'s F,
+    saga: &'s Saga,
+}
+
+impl<F: Flow> Work for End<'_, F> {
+    type Service = F::Service;
+    type Done = bool;
+
+    async fn run(&self, cx: &mut Cx<F::Service>) -> Result<bool, Fault> {
+        let now = cx.now();
         if !store::advance(&mut cx.tx, self.saga, State::Aborting, State::Aborted, now).await? {
             return Ok(false);
         }
-        let (kind, reason, message) = self.saga.refusal.clone().unwrap_or((
-            Kind::Internal,
-            "INTERNAL".to_owned(),
-            "a saga was aborted without a refusal".to_owned(),
-        ));
-        self.flow.abandon(cx, self.saga.id, &Fault::recalled(kind, reason, message)).await?;
+        if self.saga.refusal().is_none_or(|refusal| is_passing(&refusal)) && self.flow.stands_in_its_way() {
+            cx.give_up_requests(self.saga.id).await?;
+        }
         Ok(true)
     }
 }

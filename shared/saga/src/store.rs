@@ -131,18 +131,31 @@ pub async fn get(tx: &mut Tx, id: Uuid) -> Result<Option<Saga>, Fault> {
     .await
 }
 
-/// How a saga stands, for the one who waits: its state, or the refusal it was aborted with.
+impl Saga {
+    /// Why it was refused, in the words that it was.
+    pub fn refusal(&self) -> Option<Fault> {
+        let (kind, reason, message) = self.refusal.clone()?;
+        Some(Fault::recalled(kind, reason, message))
+    }
+}
+
+/// How a saga stands, for the one who waits.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Nobody has refused it.
+    Stands(State),
+    /// It was aborted, with this.
+    Refused(Fault),
+}
+
+/// How a saga stands, for the one who waits.
 ///
 /// # Errors
-/// The refusal.
-pub async fn outcome(tx: &mut Tx, id: Uuid) -> Result<State, Fault> {
+/// When the database does not answer.
+pub async fn outcome(tx: &mut Tx, id: Uuid) -> Result<Outcome, Fault> {
     let saga = get(tx, id).await?.ok_or_else(|| Fault::internal(format!("saga {id} is gone")))?;
-    match (saga.state, saga.refusal) {
-        (State::Aborted | State::Aborting, Some((kind, reason, message))) => {
-            Err(Fault::recalled(kind, reason, message))
-        }
-        (state, _) => Ok(state),
-    }
+    let refusal = saga.refusal().filter(|_| matches!(saga.state, State::Aborted | State::Aborting));
+    Ok(refusal.map_or(Outcome::Stands(saga.state), Outcome::Refused))
 }
 
 /// A step that a saga has taken.

@@ -13,6 +13,7 @@ CREATE TABLE replays (
     PRIMARY KEY (principal_key, method, request_id)
 );
 CREATE INDEX replays_by_subject ON replays (secret_subject) WHERE secret_subject IS NOT NULL;
+CREATE INDEX replays_by_continuation ON replays (continuation) WHERE continuation IS NOT NULL;
 CREATE INDEX replays_by_time ON replays (create_time);
 
 -- order_key is the time counted down, so that the newest entry comes first.

@@ -1,11 +1,11 @@
 //! What goes on outside of any call: work of the service's own, and what calls began and left to others.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use base::{Fault, Kind};
 use tokio::sync::futures::Notified;
 
+use crate::backoff;
 use crate::cx::Cx;
 use crate::executor::Host;
 use crate::journal::{self, Outcome};
@@ -25,7 +25,7 @@ impl<S: Service> Host<S> {
             attempt += 1;
             match self.attempt(work).await {
                 Err(fault) if fault.kind() == Kind::Busy && attempt < ATTEMPTS_MAX => {
-                    tokio::time::sleep(Duration::from_millis(5 << attempt.min(6)).mul_f64(rand::random::<f64>())).await;
+                    tokio::time::sleep(backoff::busy(attempt)).await;
                 }
                 Err(fault) if fault.kind() == Kind::Busy => return Err(contention(fault)),
                 outcome => return outcome,

@@ -161,6 +161,12 @@ impl<S: Service> Cx<S> {
         self.continuation = Some(id);
     }
 
+    /// What a request began came to nothing for a reason that passes: whoever repeats it begins anew, as if it had been
+    /// refused at once.
+    pub async fn give_up_requests(&mut self, continuation: Uuid) -> Result<(), Fault> {
+        crate::replay::give_up(&mut self.tx, continuation).await
+    }
+
     /// Commits what this call changed and then refuses it: for changes that a refusal itself brings about, such as the
     /// end of a session whose refresh token was presented twice.
     pub fn refuse_after_commit(&mut self, fault: Fault) {

@@ -135,7 +135,7 @@ impl<S: Service> Host<S> {
     ) {
         let Some(principal) = caller.principal().filter(|_| fault.reason() != OUTCOME_UNKNOWN) else { return };
         let reads = self.contract.method(O::METHOD).is_ok_and(|method| method.reads);
-        if call.dry || reads || self.limiters.refusals.take(&principal.id.to_string()).is_err() {
+        if call.dry || call.is_recorded || reads || self.limiters.refusals.take(&principal.id.to_string()).is_err() {
             return;
         }
         let fact = Fact::new(O::METHOD.rsplit('/').next().unwrap_or(O::METHOD));

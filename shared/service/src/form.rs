@@ -73,6 +73,14 @@ impl Form {
         if etag.is_empty() { None } else { Some(etag.parse().unwrap_or(-1)) }
     }
 
+    /// A request that changes one thing as the caller saw it, and asks for nothing else: its id and its etag.
+    pub fn id_and_etag<T>(field: &'static str, id: &str, etag: &str) -> Result<(Id<T>, Option<i64>), Fault> {
+        let mut form = Self::default();
+        let id = form.id(field, id);
+        let version = form.etag(etag);
+        form.finish(|| Some((id?, version)))
+    }
+
     /// A page size, with 0 meaning the default.
     pub fn page_size(&mut self, size: i32) -> Option<usize> {
         match usize::try_from(size) {

@@ -7,6 +7,7 @@
 pub mod audit;
 mod authn;
 mod background;
+pub mod backoff;
 pub mod caller;
 pub mod config;
 pub mod contract;

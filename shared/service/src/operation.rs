@@ -132,6 +132,7 @@ pub trait Operation: Wire + Send + Sync + 'static {
 
     /// For an operation that began something which goes on after its commit ([`Cx::continue_with`]): how it stands.
     /// Asked until it is over or 2 s have passed, and again by every replay; what `run` answered is for dry runs only.
+    /// It reads and asks nobody, so that a database which does not answer is asked again.
     fn resume(
         &self,
         _cx: &mut Cx<Self::Service>,
@@ -154,11 +155,20 @@ pub trait Operation: Wire + Send + Sync + 'static {
 
 /// How something that goes on after its operation stands.
 #[derive(Debug)]
-pub struct Progress<R> {
-    /// Whether it has come to its end.
-    pub is_over: bool,
-    /// What to answer now.
-    pub reply: R,
+pub enum Progress<R> {
+    /// It goes on: what to answer to somebody who waits no longer.
+    Under(R),
+    /// It has come to its end.
+    Over(R),
+    /// It came to nothing. Whoever ended it has recorded the refusal; those who are told of it do not record it again.
+    Refused(Fault),
+}
+
+impl<R> Progress<R> {
+    /// The same answer, whether it is over or not.
+    pub fn of(is_over: bool, reply: R) -> Self {
+        if is_over { Self::Over(reply) } else { Self::Under(reply) }
+    }
 }
 
 /// Work of the service's own, outside any call: see [`Host::transact`].

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::backoff;
 use crate::executor::Host;
 use crate::operation::Service;
 use crate::points::{OUTBOX_CLAIMED, OUTBOX_SENT};
@@ -24,8 +25,6 @@ const LEASE: Duration = Duration::from_secs(15);
 const BATCH: i64 = 200;
 /// The safety net beside being woken.
 const POLL: Duration = Duration::from_millis(250);
-/// The longest wait between attempts.
-const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
 /// A fact on its way into the outbox.
 #[derive(Debug)]
@@ -232,20 +231,13 @@ where
                 "UPDATE outbox SET lease_until = $2 WHERE outbox_id = ANY($1)",
             )
             .bind(ids.as_slice())
-            .bind(host.clock.now() + backoff(attempts))
+            .bind(host.clock.now() + backoff::away(attempts))
             .execute()
             .await?;
             tx.commit().await?;
             Err(fault)
         }
     }
-}
-
-/// Full jitter over a capped exponential.
-fn backoff(attempts: i64) -> Duration {
-    let exponent = u32::try_from(attempts.clamp(0, 16)).unwrap_or(16);
-    let ceiling = Duration::from_millis(50).saturating_mul(2_u32.saturating_pow(exponent)).min(BACKOFF_MAX);
-    ceiling.mul_f64(rand::random::<f64>())
 }
 
 async fn any_due(db: &Db, destination: &str, now: Timestamp) -> Result<bool, Fault> {

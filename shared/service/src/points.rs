@@ -18,12 +18,13 @@ pub const NAMES: &[&str] = &[
     DECISION_AFTER,
     SETTLE_ASKED,
     SETTLE_ANSWERED,
+    ABORT_BEFORE,
+    ABORT_AFTER,
     CANCEL_ASKED,
     CANCEL_ANSWERED,
-    ABANDON_BEFORE,
-    ABANDON_AFTER,
     OUTBOX_CLAIMED,
     OUTBOX_SENT,
+    FOLLOWED,
 ];
 
 /// A worker has claimed a saga.
@@ -40,18 +41,20 @@ pub const DECISION_AFTER: &str = "decision after";
 pub const SETTLE_ASKED: &str = "settle asked";
 /// It was taken, and nothing is written down.
 pub const SETTLE_ANSWERED: &str = "settle answered";
+/// Somebody has refused, and nothing is written down.
+pub const ABORT_BEFORE: &str = "abort before";
+/// The refusal is committed, and nothing is taken back.
+pub const ABORT_AFTER: &str = "abort after";
 /// A step is about to be taken back.
 pub const CANCEL_ASKED: &str = "cancel asked";
 /// It was taken back, and nothing is written down.
 pub const CANCEL_ANSWERED: &str = "cancel answered";
-/// Everything was taken back, and the saga is not ended.
-pub const ABANDON_BEFORE: &str = "abandon before";
-/// The end of an aborted saga is committed.
-pub const ABANDON_AFTER: &str = "abandon after";
 /// A relay has claimed facts.
 pub const OUTBOX_CLAIMED: &str = "outbox claimed";
 /// The receiver has them, and they are not forgotten here.
 pub const OUTBOX_SENT: &str = "outbox sent";
+/// A call is about to look at what it began.
+pub const FOLLOWED: &str = "followed";
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -224,6 +224,11 @@ impl ReplayKey {
     }
 }
 
+/// Gives up every claim of a request that began this and of those that joined it, so that they can be made again.
+pub(crate) async fn give_up(tx: &mut Tx, continuation: Uuid) -> Result<(), Fault> {
+    tx.sql("DELETE FROM replays WHERE continuation = $1").bind(continuation).execute().await.map(drop)
+}
+
 /// A fresh request_id, for a program that calls a service.
 pub fn new_request_id() -> String {
     Id::<()>::random().to_string()

@@ -14,6 +14,7 @@ use tonic::Response;
 use tonic::metadata::MetadataValue;
 use uuid::Uuid;
 
+use crate::backoff;
 use crate::caller::Caller;
 use crate::cx::Cx;
 use crate::deadline::{self, in_time};
@@ -22,8 +23,9 @@ use crate::executor::Host;
 use crate::floor;
 use crate::gate::Pass;
 use crate::journal::{self, Outcome};
-use crate::operation::{Operation, Preparation, Service};
+use crate::operation::{Operation, Preparation, Progress, Service};
 use crate::outbox;
+use crate::points;
 use crate::replay::{self, Answer, Claim, Keep, ReplayKey};
 
 /// Attempts of one unit of work before CONTENTION.
@@ -48,9 +50,9 @@ pub(crate) struct Call<O: Operation> {
 impl<O: Operation> Call<O> {
     pub(crate) async fn serve(self) -> Result<Response<O::Response>, Fault> {
         let (host, caller) = (Arc::clone(&self.host), self.caller.clone());
-        let mut journaled = Journaled { request_hash: None, dry: self.body.validate_only() };
+        let mut journaled = Journaled { request_hash: None, dry: self.body.validate_only(), is_recorded: false };
         let outcome = match self.parse(&mut journaled) {
-            Ok(unit) => unit.work().await,
+            Ok(unit) => unit.work(&mut journaled).await,
             Err(fault) => Err(fault),
         };
         if let Err(fault) = &outcome {
@@ -92,6 +94,9 @@ impl<O: Operation> Call<O> {
 pub(crate) struct Journaled {
     pub(crate) request_hash: Option<[u8; 32]>,
     pub(crate) dry: bool,
+    /// The refusal stands there already: what the call began came to nothing, and recorded that once for everybody who
+    /// waits for it or repeats the request.
+    pub(crate) is_recorded: bool,
 }
 
 /// One call on its way through steps 5 to 12.
@@ -125,7 +130,7 @@ struct Done<O: Operation> {
 }
 
 impl<O: Operation> Unit<O> {
-    async fn work(self) -> Result<Response<O::Response>, Fault> {
+    async fn work(self, journaled: &mut Journaled) -> Result<Response<O::Response>, Fault> {
         let done = {
             let _only_one = self.wait_for_the_first().await?;
             let _pass = self.wait_at_the_gate().await?;
@@ -134,7 +139,7 @@ impl<O: Operation> Unit<O> {
             self.prepare_and_attempt().await?
         };
         let done = match done.continuation {
-            Some(id) => Done { response: self.follow(id).await?, ..done },
+            Some(id) => Done { response: self.follow(id, journaled).await?, ..done },
             None => done,
         };
         let mut response = Response::new(done.response);
@@ -148,26 +153,42 @@ impl<O: Operation> Unit<O> {
         Ok(response)
     }
 
-    /// Waits for what the operation began to end, at most 2 s, and answers as it stands then.
-    async fn follow(&self, id: Uuid) -> Result<O::Response, Fault> {
+    /// Waits for what the operation began to end, at most 2 s, and answers as it stands then. It goes on whether or not
+    /// the database answers us meanwhile: until the last moment a look that failed is no answer.
+    async fn follow(&self, id: Uuid, journaled: &mut Journaled) -> Result<O::Response, Fault> {
         self.host.wake_followers();
-        let patience = deadline::answer_by(self.deadline).min(Instant::now() + FOLLOW_WAIT);
-        loop {
+        let last_moment = deadline::answer_by(self.deadline);
+        let patience = last_moment.min(Instant::now() + FOLLOW_WAIT);
+        let reply = loop {
             let news = self.host.moved.notified();
-            let tx = self.host.db.snapshot().await?;
-            let mut cx = Cx::new(tx, Arc::clone(&self.host), self.caller.clone(), O::METHOD);
-            let progress = self.operation.resume(&mut cx, id).await;
-            cx.tx.rollback().await;
-            let progress = progress?;
-            if progress.is_over || Instant::now() >= patience {
-                let request = self.replay.as_ref().map(|key| key.hash(&self.host.keys));
-                let reply = self.operation.deliver(&self.preparation(), request, progress.reply).await?;
-                return Ok(O::present(reply));
+            match self.look(id).await {
+                Ok(Progress::Over(reply)) => break reply,
+                Ok(Progress::Under(reply)) if Instant::now() >= patience => break reply,
+                Ok(Progress::Under(_)) => {}
+                Ok(Progress::Refused(refusal)) => {
+                    journaled.is_recorded = true;
+                    return Err(refusal);
+                }
+                Err(fault) if is_transient(&fault) && Instant::now() < last_moment => {
+                    tracing::info!(method = O::METHOD, %fault, "what a call began could not be looked at; looking again");
+                }
+                Err(fault) => return Err(fault),
             }
             // Another replica may be the one who works on it: look again even without news.
-            let pause = patience.min(Instant::now() + Duration::from_millis(50));
+            let pause = last_moment.min(Instant::now() + Duration::from_millis(50));
             let _ = tokio::time::timeout_at(pause, news).await;
-        }
+        };
+        let request = self.replay.as_ref().map(|key| key.hash(&self.host.keys));
+        self.operation.deliver(&self.preparation(), request, reply).await.map(O::present)
+    }
+
+    async fn look(&self, id: Uuid) -> Result<Progress<O::Reply>, Fault> {
+        self.host.points.at(points::FOLLOWED).await?;
+        let tx = self.host.db.snapshot().await?;
+        let mut cx = Cx::new(tx, Arc::clone(&self.host), self.caller.clone(), O::METHOD);
+        let progress = self.operation.resume(&mut cx, id).await;
+        cx.tx.rollback().await;
+        progress
     }
 
     /// A duplicate waits here and not at the row that the first one has claimed, where it would hold a session.
@@ -186,7 +207,7 @@ impl<O: Operation> Unit<O> {
 
     async fn prepare_and_attempt(&self) -> Result<Done<O>, Fault> {
         let reads = self.host.contract.method(O::METHOD)?.reads;
-        let prepared = self.prepare().await?;
+        let mut prepared = self.prepare().await?;
         let (mut attempt, mut resolved) = (0, 0);
         loop {
             let stop = match self.attempt(reads, prepared.as_ref()).await {
@@ -195,11 +216,15 @@ impl<O: Operation> Unit<O> {
             };
             if stop.fault.kind() == Kind::Busy {
                 attempt += 1;
-                let pause = Duration::from_millis(5 << attempt.min(6)).mul_f64(rand::random::<f64>());
+                let pause = backoff::busy(attempt);
                 if attempt >= ATTEMPTS_MAX || Instant::now() + pause >= self.deadline {
                     return Err(contention(stop.fault));
                 }
                 tokio::time::sleep(pause).await;
+                if prepared.is_none() {
+                    // There was a saved reply, which may have been swept or given up since.
+                    prepared = self.prepare().await?;
+                }
             } else if !stop.unresolved.is_empty() && resolved < RESOLUTIONS_MAX {
                 resolved += 1;
                 O::Service::resolve(&self.preparation(), stop.unresolved).await?;
@@ -324,8 +349,7 @@ impl<O: Operation> Unit<O> {
             };
         }
         O::Service::authorize(cx, O::PERMISSION, &self.operation.target()).await?;
-        // Without it there was a saved reply a moment ago, which was swept since.
-        let prepared = prepared.ok_or_else(|| Fault::aborted("CONTENTION", "the saved reply has just expired"))?;
+        let prepared = prepared.ok_or_else(|| Fault::busy("a saved reply was swept or given up while it was read"))?;
         let reply = self.operation.run(cx, prepared).await?;
         let response = O::present(reply);
         let facts = std::mem::take(&mut cx.facts);
@@ -343,6 +367,11 @@ impl<O: Operation> Unit<O> {
         }
         Ok(Inside::Ran { response, told })
     }
+}
+
+/// Whether the database may answer the same look a moment later.
+fn is_transient(fault: &Fault) -> bool {
+    matches!(fault.kind(), Kind::Busy | Kind::Unavailable)
 }
 
 enum Inside<R> {

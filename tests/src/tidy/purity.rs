@@ -130,7 +130,7 @@ const TWO_TEXTS: [(&str, usize, &str); 16] = [
     ("services/identity/src/workload/store.rs", 1, "a list of ids"),
     ("services/licensing/src/entitlement/store.rs", 2, "lists of ids"),
     ("services/licensing/src/license/store.rs", 5, "lists of users and products"),
-    ("services/licensing/src/offer/store.rs", 1, "a list of ids"),
+    ("services/licensing/src/offer/store.rs", 2, "lists of ids"),
     ("services/licensing/src/product/store.rs", 4, "lists of ids, and lists of products and plans"),
     ("services/licensing/src/product_rules/store.rs", 3, "lists of ids"),
     ("services/licensing/src/user/store.rs", 3, "lists of ids"),

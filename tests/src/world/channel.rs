@@ -1,5 +1,7 @@
 //! The channel: partners who were taken in, their partnerships, customers and invitations, all over RPCs.
 
+use std::time::Duration;
+
 use proto::identity::v1 as identity;
 use proto::identity::v1::customer_user_service_client::CustomerUserServiceClient;
 use proto::partner::v1 as pb;
@@ -11,7 +13,7 @@ use tonic::Status;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
-use super::{Doors, Registered, World, authorized};
+use super::{Doors, Registered, World, authorized, soon};
 
 /// A customer, with its first global admin signed in.
 #[derive(Clone, Debug)]
@@ -234,6 +236,22 @@ impl Doors {
                 return Ok(answer);
             }
         }
+    }
+
+    /// Waits until an acceptance was refused, as the bearer of a partner's token sees it, and answers the reason.
+    pub async fn until_refused(&self, token: &str, invitation_id: &str) -> String {
+        let request = pb::GetInvitationRequest { invitation_id: invitation_id.to_owned() };
+        let refused = async {
+            loop {
+                let shown = self.invitations().await.get_invitation(authorized(token, request.clone())).await;
+                let acceptance = shown.expect("a partner sees its invitation").into_inner().acceptance;
+                if let Some(acceptance) = acceptance.filter(|it| it.state() == pb::acceptance::State::Aborted) {
+                    return acceptance.refusal_reason;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        soon("the refusal of an acceptance", refused).await
     }
 
     /// Lets a customer look at a link and accept it.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use db::{Db, Dialect, Tx};
+use db::Db;
 
 /// The rows of every table, as text and in order of that text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,35 +31,28 @@ impl Dump {
     }
 }
 
-/// Reads every table in one snapshot.
+/// Reads every table in one snapshot and with one statement, because some tests dump after every call.
 pub async fn dump(db: &Db) -> Dump {
     let mut tx = db.snapshot().await.expect("the database answers");
     let tables = tx.sql_for(
-        "SELECT name FROM sqlite_master WHERE type = 'table'",
-        "SELECT tablename FROM pg_tables WHERE schemaname = 'public'",
+        "SELECT name, (SELECT group_concat('''' || c.name || ': '' || quote(' || c.name || ')', ' || '', '' || ')
+                       FROM pragma_table_info(sqlite_master.name) AS c)
+         FROM sqlite_master
+         WHERE type = 'table'",
+        "SELECT tablename::text, 'row_to_json(' || tablename || ')::text'
+         FROM pg_tables
+         WHERE schemaname = 'public'",
     );
-    let tables: Vec<String> = tables.all().await.expect("a database knows its tables");
-    let mut dump = BTreeMap::new();
-    for table in tables {
-        let mut rows = rows(&mut tx, &table).await;
-        rows.sort();
-        dump.insert(table, rows);
-    }
-    tx.rollback().await;
-    Dump(dump)
-}
-
-async fn rows(tx: &mut Tx, table: &str) -> Vec<String> {
-    let text = match tx.dialect() {
-        Dialect::Postgres => format!("SELECT row_to_json({table})::text FROM {table}"),
-        Dialect::Sqlite => {
-            let columns = tx.sql("SELECT name FROM pragma_table_info($1)").bind(table);
-            let columns: Vec<String> = columns.all().await.expect("a table knows its columns");
-            let columns: Vec<String> =
-                columns.iter().map(|column| format!("'{column}: ' || quote({column})")).collect();
-            format!("SELECT {} FROM {table}", columns.join(" || ', ' || "))
-        }
-    };
+    let tables: Vec<(String, String)> = tables.all().await.expect("a database knows its tables");
+    let parts = tables.iter().map(|(table, row)| format!("SELECT '{table}', {row} FROM {table}"));
     // Statements are static so that nobody builds them from a request; a test may make a few that live as long as it.
-    tx.sql(text.leak()).all().await.expect("a table can be read")
+    let text: &'static str = parts.collect::<Vec<_>>().join(" UNION ALL ").leak();
+    let rows: Vec<(String, String)> = tx.sql(text).all().await.expect("the tables can be read");
+    tx.rollback().await;
+    let mut dump: BTreeMap<String, Vec<String>> = tables.into_iter().map(|(table, _)| (table, Vec::new())).collect();
+    for (table, row) in rows {
+        dump.entry(table).or_default().push(row);
+    }
+    dump.values_mut().for_each(|rows| rows.sort());
+    Dump(dump)
 }

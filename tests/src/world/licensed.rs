@@ -10,7 +10,7 @@ use proto::identity::v1::{Cloud, IdentityFact, OrganizationFact, OrganizationKin
 use proto::licensing::v1::catalog_service_client::CatalogServiceClient;
 use proto::licensing::v1::licensing_internal_service_client::LicensingInternalServiceClient;
 use proto::licensing::v1::{
-    ApplyIdentityFactsRequest, ApplyPartnerFactsRequest, ImportProductsRequest, UpsertOfferRequest,
+    ApplyIdentityFactsRequest, ApplyPartnerFactsRequest, ImportProductsRequest, LimitUnit, UpsertOfferRequest,
 };
 use proto::partner::v1::partner_fact::Fact as FactOfPartner;
 use proto::partner::v1::{Access, PartnerFact, PartnerKind, PartnerStanding, PartnershipStanding, partner_standing};
@@ -228,6 +228,11 @@ impl World {
             etag: String::new(),
             request_id: fresh(),
             validate_only: false,
+            trial: false,
+            limit_unit: LimitUnit::Unspecified.into(),
+            limit: 0,
+            parent_offer_ids: Vec::new(),
+            product_family: String::new(),
         }
     }
 

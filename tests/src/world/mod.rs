@@ -53,6 +53,7 @@ pub use people::{PASSWORD, Refused, Registered, authorized};
 pub use staff::Person;
 
 use crate::harness::proxy::Proxy;
+use crate::harness::reorder::{Chaos, GrpcProxy, Policy};
 
 /// Below it the world's organizations get their domains.
 pub const SUFFIX: &str = "tandem.example";
@@ -73,6 +74,8 @@ pub struct World {
     /// What the services call one another through: to identity, licensing, partner. Only for breaking a world of one's
     /// own.
     pub edges: [Proxy; 3],
+    /// What disturbs those calls behind the edges, if anything does.
+    disturbers: Option<[GrpcProxy; 3]>,
     doors: Doors,
     stop: CancellationToken,
     databases: [Database; 3],
@@ -84,7 +87,7 @@ impl World {
         static SQLITE: OnceLock<World> = OnceLock::new();
         static POSTGRES: OnceLock<World> = OnceLock::new();
         let place = if kind == Kind::Sqlite { &SQLITE } else { &POSTGRES };
-        let found = tokio::task::spawn_blocking(move || place.get_or_init(|| build(kind, generous())));
+        let found = tokio::task::spawn_blocking(move || place.get_or_init(|| build(kind, generous(), None)));
         found.await.expect("the shared world starts")
     }
 
@@ -95,7 +98,21 @@ impl World {
 
     /// A world of its own with these rates.
     pub async fn with_rates(kind: Kind, rates: Rates) -> Self {
-        tokio::task::spawn_blocking(move || build(kind, rates)).await.expect("the world starts")
+        tokio::task::spawn_blocking(move || build(kind, rates, None)).await.expect("the world starts")
+    }
+
+    /// A world of its own in which whatever the services call one another for comes twice, late or in another order.
+    pub async fn disturbed(kind: Kind, policy: Policy) -> Self {
+        let world = tokio::task::spawn_blocking(move || build(kind, generous(), Some(policy)));
+        world.await.expect("the world starts")
+    }
+
+    /// What happens to the calls to identity, licensing and partner.
+    ///
+    /// # Panics
+    /// In a world that is not disturbed.
+    pub fn chaos(&self) -> [&Chaos; 3] {
+        self.disturbers.as_ref().expect("the world is a disturbed one").each_ref().map(GrpcProxy::chaos)
     }
 
     /// How to open the databases of identity, licensing and partner.
@@ -142,12 +159,12 @@ fn generous() -> Rates {
 }
 
 /// Starts the world on a thread of its own, which ends when the world is dropped.
-fn build(kind: Kind, rates: Rates) -> World {
+fn build(kind: Kind, rates: Rates, policy: Option<Policy>) -> World {
     let (send, receive) = std::sync::mpsc::channel();
     thread::spawn(move || {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime starts");
         runtime.block_on(async {
-            let (world, serving) = assemble(kind, rates).await;
+            let (world, serving) = assemble(kind, rates, policy).await;
             // The test went away before its world was ready.
             let _ = send.send(world);
             serving.await;
@@ -157,7 +174,7 @@ fn build(kind: Kind, rates: Rates) -> World {
     receive.recv().expect("the world starts")
 }
 
-async fn assemble(kind: Kind, rates: Rates) -> (World, impl Future<Output = ()>) {
+async fn assemble(kind: Kind, rates: Rates, policy: Option<Policy>) -> (World, impl Future<Output = ()>) {
     let databases = [
         Database::migrated(kind, &identity::migrations()).await,
         Database::migrated(kind, &licensing::migrations()).await,
@@ -175,7 +192,9 @@ async fn assemble(kind: Kind, rates: Rates) -> (World, impl Future<Output = ()>)
     let bound =
         [bind().await.expect("a free port"), bind().await.expect("a free port"), bind().await.expect("a free port")];
     let addresses = bound.each_ref().map(Bound::addresses);
-    let edges = addresses.each_ref().map(|addresses| Proxy::start(addresses.internal));
+    let inside = addresses.each_ref().map(|addresses| addresses.internal);
+    let disturbers = policy.map(|policy| inside.map(|address| GrpcProxy::start(address, policy.clone())));
+    let edges = disturbers.as_ref().map_or(inside, |all| all.each_ref().map(GrpcProxy::address)).map(Proxy::start);
     let [to_identity, to_licensing, to_partner] = edges.each_ref().map(|edge| format!("http://{}", edge.address()));
     let peers = Peers { identity: to_identity, licensing: to_licensing, partner: to_partner, tls: None };
     let config = |database: &Database| ProcessConfig {
@@ -218,7 +237,7 @@ async fn assemble(kind: Kind, rates: Rates) -> (World, impl Future<Output = ()>)
         clock,
         way_in.expect("a fresh world has no operator yet"),
     );
-    let world = World { kind, identity, licensing, partner, addresses, edges, doors, stop, databases };
+    let world = World { kind, identity, licensing, partner, addresses, edges, disturbers, doors, stop, databases };
     (world, serving)
 }
 

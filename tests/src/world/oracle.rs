@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use db::Db;
+use db::{Db, Record};
 use uuid::Uuid;
 
 use super::World;
@@ -32,7 +32,7 @@ impl World {
 }
 
 impl Oracle {
-    /// Waits until no saga, no fact and no intent of partner's is under way, and answers everything that is wrong then.
+    /// Waits until no saga, no fact and no intent is under way, and answers everything that is wrong then.
     pub async fn violations(&self) -> Vec<String> {
         for _ in 0..2_000 {
             if self.under_way().await == 0 {
@@ -40,13 +40,14 @@ impl Oracle {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        vec![format!("{} sagas or facts of partner are still under way", self.under_way().await)]
+        vec![format!("{} sagas or facts are still under way", self.under_way().await)]
     }
 
     async fn under_way(&self) -> i64 {
         let sagas =
             count(&self.partner, "SELECT COUNT(*) FROM sagas WHERE state IN ('PREPARING', 'COMMITTED', 'ABORTING')");
-        sagas.await + count(&self.partner, "SELECT COUNT(*) FROM outbox").await
+        let facts = count(&self.identity, "SELECT COUNT(*) FROM outbox").await;
+        sagas.await + facts + count(&self.partner, "SELECT COUNT(*) FROM outbox").await
     }
 
     async fn judge(&self) -> Vec<String> {
@@ -74,6 +75,42 @@ impl Oracle {
             }
         }
         wrong.extend(self.judge_invitations().await);
+        wrong.extend(self.judge_openings().await);
+        wrong.extend(self.judge_organizations().await);
+        wrong
+    }
+
+    /// Whoever was to be made is there if that was decided, and nothing of them is if it was not.
+    async fn judge_openings(&self) -> Vec<String> {
+        let openings = "SELECT saga_id, state FROM sagas WHERE flow IN ('creation', 'onboarding')";
+        let origins = "SELECT origin_id, state FROM organization_origins";
+        let origins: BTreeMap<Uuid, String> = rows(&self.identity, origins).await.into_iter().collect();
+        let mut wrong = Vec::new();
+        for (id, saga) in rows::<(Uuid, String)>(&self.partner, openings).await {
+            let origin = origins.get(&id).map(String::as_str);
+            let expected = if saga == "SETTLED" { "CONFIRMED" } else { "CANCELED" };
+            if origin != Some(expected) {
+                wrong.push(format!("saga {id} is {saga}, and what identity made of it is {origin:?}"));
+            }
+        }
+        let pending = count(&self.identity, "SELECT COUNT(*) FROM organizations WHERE state = 'PENDING'").await;
+        if pending > 0 {
+            wrong.push(format!("{pending} organizations wait for a decision that is made"));
+        }
+        wrong
+    }
+
+    /// What the others hold of organizations is what identity says of them.
+    async fn judge_organizations(&self) -> Vec<String> {
+        let text = "SELECT organization_id, name, version FROM organizations";
+        let own: Vec<(Uuid, String, i64)> = rows(&self.identity, text).await;
+        let own: BTreeSet<(Uuid, String, i64)> = own.into_iter().collect();
+        let mut wrong = Vec::new();
+        for (name, db) in [("licensing", &self.licensing), ("partner", &self.partner)] {
+            let held: BTreeSet<(Uuid, String, i64)> = rows(db, text).await.into_iter().collect();
+            let differing = own.symmetric_difference(&held);
+            wrong.extend(differing.map(|organization| format!("identity and {name} disagree on {organization:?}")));
+        }
         wrong
     }
 
@@ -106,6 +143,13 @@ impl Oracle {
         }
         wrong
     }
+}
+
+async fn rows<R: Record>(db: &Db, text: &'static str) -> Vec<R> {
+    let mut tx = db.snapshot().await.expect("the database answers");
+    let rows = tx.sql(text).all().await.expect("the rows can be read");
+    tx.rollback().await;
+    rows
 }
 
 async fn count(db: &Db, text: &'static str) -> i64 {

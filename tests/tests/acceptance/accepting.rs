@@ -4,7 +4,9 @@ use proto::partner::v1 as pb;
 use proto::partner::v1::PartnerKind;
 use rstest::rstest;
 use testkit::database::Kind;
-use tests::world::{Registered, Tenant, World, authorized, dump};
+use tests::harness::proxy::Mode;
+use tests::world::{Refused, Registered, Tenant, World, authorized, dump, soon};
+use tonic::Code;
 use uuid::Uuid;
 
 /// The partners of a customer as its own global admin sees them, by id.
@@ -147,8 +149,47 @@ async fn a_dry_acceptance_changes_nothing_and_a_real_one_follows(#[values(Kind::
     }
     let refused = pb::AcceptInvitationRequest { consent: false, ..dry };
     let refused = world.try_accept(&tenant.session.access_token, refused).await;
-    assert_eq!(tests::world::Refused::by(refused).1, "CONSENT_REQUIRED");
+    assert_eq!(Refused::by(refused).1, "CONSENT_REQUIRED");
     assert_eq!(world.try_accept(&tenant.session.access_token, request).await.unwrap().authorized.len(), 2);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_dry_acceptance_foretells_what_the_services_would_refuse(
+    #[values("identity", "licensing")] refusing: &str,
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let world = World::start(kind).await;
+    let reseller = world.onboard(PartnerKind::Reseller).await;
+    let tenant = world.stranger().await;
+    let (_, token) = world.invite(&reseller, World::invitation(None)).await;
+    let request = world.consent(&token).await;
+    let dry = pb::AcceptInvitationRequest { validate_only: true, ..request.clone() };
+    let edge = &world.edges[if refusing == "identity" { 0 } else { 1 }];
+    edge.set(Mode::Cut).await;
+    let away = world.try_accept(tenant.token(), dry.clone()).await;
+    assert_eq!(Refused::by(away), (Code::Unavailable, "PEER_UNAVAILABLE".to_owned()));
+    let unticked = pb::AcceptInvitationRequest { consent: false, ..dry.clone() };
+    assert_eq!(Refused::by(world.try_accept(tenant.token(), unticked).await).1, "CONSENT_REQUIRED", "told first");
+    edge.set(Mode::Pass).await;
+    let back = async {
+        while world.try_accept(tenant.token(), dry.clone()).await.is_err() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    soon("the service is back", back).await;
+
+    // What is confirmed there is newer than what partner would allot.
+    let newer =
+        pb::Access { epoch: 50, active: false, ..World::access(&tenant.customer_id, &reseller.organization_id) };
+    let fact = pb::PartnerFact { version: 50, fact: Some(pb::partner_fact::Fact::Access(newer)) };
+    match refusing {
+        "identity" => world.tell_identity(vec![fact]).await,
+        _ => world.apply_partner_facts(vec![fact]).await.unwrap(),
+    }
+    let foretold = Refused::by(world.try_accept(tenant.token(), dry).await);
+    assert_eq!(foretold, (Code::Aborted, "ACCEPTANCE_OVERTAKEN".to_owned()));
+    assert_eq!(Refused::by(world.try_accept(tenant.token(), request).await), foretold, "and so it is");
 }
 
 #[rstest]

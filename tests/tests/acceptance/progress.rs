@@ -58,6 +58,14 @@ impl Scene {
         self.world.invitations().await.get_invitation(authorized(token, request)).await.unwrap().into_inner()
     }
 
+    /// Why acceptances were refused, as the customer reads it in its journal; nothing else of a refused call is there.
+    async fn refusals(&self) -> Vec<String> {
+        let entries = self.world.journal_of_partner(self.tenant.token()).await;
+        assert!(entries.iter().all(|entry| entry.action != "AcceptInvitation"), "{entries:?}");
+        let refusals = entries.into_iter().filter(|entry| entry.action == "InvitationAcceptanceAborted");
+        refusals.map(|entry| entry.changes[0].after.clone()).collect()
+    }
+
     /// What identity and licensing answer the reseller who asks for the customer's users and entitlements.
     async fn managing(&self) -> [Result<(), Status>; 2] {
         let (token, customer_id) = (&self.reseller.session.access_token, self.tenant.customer_id.clone());
@@ -117,6 +125,44 @@ async fn while_one_service_is_away_nothing_is_effective_and_the_invitation_waits
 
 #[rstest]
 #[tokio::test]
+async fn a_refused_acceptance_lets_its_invitation_go_before_everybody_has_taken_it_back(
+    #[values("decline", "cancel", "rotate")] then: &str,
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let scene = Scene::set(kind, false).await;
+    scene.world.edges[1].set(Mode::Cut).await;
+    scene.begin().await;
+    scene.world.clock.advance(Duration::from_secs(61));
+    assert_eq!(scene.world.until_refused(scene.reseller.token(), &scene.invitation).await, "SAGA_TIMED_OUT");
+    // Licensing cannot take anything back yet, and nobody waits for that.
+    let (token, admin) = (&scene.reseller.session.access_token, &scene.tenant.session.access_token);
+    let id = &scene.invitation;
+    let mut invitations = scene.world.invitations().await;
+    match then {
+        "decline" => {
+            let decline = pb::DeclineInvitationRequest { token: scene.request.token.clone(), ..Default::default() };
+            invitations.decline_invitation(authorized(admin, decline)).await.map(drop).unwrap();
+        }
+        "cancel" => {
+            let cancel = pb::CancelInvitationRequest { invitation_id: id.clone(), ..Default::default() };
+            invitations.cancel_invitation(authorized(token, cancel)).await.map(drop).unwrap();
+        }
+        _ => {
+            let rotate = pb::RotateInvitationLinkRequest { invitation_id: id.clone(), ..Default::default() };
+            invitations.rotate_invitation_link(authorized(token, rotate)).await.map(drop).unwrap();
+        }
+    }
+    let mut tx = scene.world.partner.db.snapshot().await.unwrap();
+    let taking_back: i64 = tx.sql("SELECT COUNT(*) FROM sagas WHERE state = 'ABORTING'").one().await.unwrap();
+    tx.rollback().await;
+    assert_eq!(taking_back, 1, "licensing was away all the time");
+    scene.world.edges[1].set(Mode::Pass).await;
+    scene.world.clock.advance(Duration::from_secs(31));
+    assert_eq!(scene.world.violations().await, Vec::<String>::new());
+}
+
+#[rstest]
+#[tokio::test]
 async fn what_ends_while_an_acceptance_runs_is_not_brought_back_by_it(
     #[values("partnership", "delegated admin", "relationship", "account")] ended: &str,
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
@@ -130,8 +176,12 @@ async fn what_ends_while_an_acceptance_runs_is_not_brought_back_by_it(
     let expected = match ended {
         "partnership" => {
             let partnership_id = scene.partnership.clone();
-            let remove =
-                pb::RemovePartnershipRequest { partnership_id, attestation_accepted: true, ..Default::default() };
+            let remove = pb::RemovePartnershipRequest {
+                partnership_id,
+                attestation_accepted: true,
+                request_id: Uuid::now_v7().to_string(),
+                ..Default::default()
+            };
             scene.world.partnerships().await.remove_partnership(authorized(reseller, remove)).await.unwrap();
             "PARTNERSHIP_NOT_ACTIVE"
         }
@@ -142,7 +192,12 @@ async fn what_ends_while_an_acceptance_runs_is_not_brought_back_by_it(
             "ACCESS_CHANGED"
         }
         "relationship" => {
-            let remove = pb::RemoveCustomerRequest { customer_id, attestation_accepted: true, ..Default::default() };
+            let remove = pb::RemoveCustomerRequest {
+                customer_id,
+                attestation_accepted: true,
+                request_id: Uuid::now_v7().to_string(),
+                ..Default::default()
+            };
             scene.world.customers().await.remove_customer(authorized(reseller, remove)).await.unwrap();
             "ACCESS_CHANGED"
         }
@@ -159,7 +214,14 @@ async fn what_ends_while_an_acceptance_runs_is_not_brought_back_by_it(
     points.calm();
     // The worker that failed before its decision holds its claim until its lease is over.
     scene.world.clock.advance(Duration::from_secs(16));
-    assert_eq!(Refused::by(scene.accept().await).1, expected);
+    for _ in 0..2 {
+        assert_eq!(
+            Refused::by(scene.accept().await).1,
+            expected,
+            "it is what the request is answered with from now on"
+        );
+    }
+    assert_eq!(scene.refusals().await, [expected], "it is recorded once, whoever waits and repeats");
     assert_eq!(scene.world.customer_ids(&scene.reseller).await, before);
     assert!(scene.world.customer_ids(&scene.provider).await.is_empty());
     let shown = scene.shown().await;
@@ -167,6 +229,57 @@ async fn what_ends_while_an_acceptance_runs_is_not_brought_back_by_it(
     assert_eq!(shown.invitation.unwrap().state(), state);
     assert_eq!(shown.acceptance.unwrap().state(), Acceptance::Aborted);
     assert_eq!(scene.world.violations().await, Vec::<String>::new());
+}
+
+#[rstest]
+#[tokio::test]
+async fn after_a_refusal_that_passes_the_same_request_begins_anew(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let scene = Scene::set(kind, false).await;
+    scene.world.edges[1].set(Mode::Cut).await;
+    for _ in 0..2 {
+        scene.begin().await;
+        scene.world.clock.advance(Duration::from_secs(61));
+        assert_eq!(scene.world.until_refused(scene.reseller.token(), &scene.invitation).await, "SAGA_TIMED_OUT");
+    }
+    assert_eq!(scene.refusals().await, ["SAGA_TIMED_OUT", "SAGA_TIMED_OUT"], "one for each attempt");
+    scene.world.edges[1].set(Mode::Pass).await;
+    let answer = scene.accept().await.unwrap();
+    assert_eq!(answer.authorized.len(), 2);
+    assert_eq!(scene.accept().await.unwrap(), answer, "and it has one effect");
+    scene.world.clock.advance(Duration::from_secs(31));
+    assert_eq!(scene.world.violations().await, Vec::<String>::new());
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_acceptance_that_another_one_was_faster_than_begins_anew(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let scene = Scene::set(kind, false).await;
+    let (_, faster) = scene.world.invite(&scene.reseller, World::invitation(None)).await;
+    let faster = scene.world.consent(&faster).await;
+    // Its worker never goes on, so that the other acceptance of the same customer and reseller is decided before it.
+    scene.world.partner.points.plan(points::STEP_ASKED, Trouble::Stops, 1);
+    scene.begin().await;
+    scene.world.try_accept(&scene.tenant.session.access_token, faster).await.unwrap();
+    scene.world.clock.advance(Duration::from_secs(16));
+    assert_eq!(scene.world.until_refused(scene.reseller.token(), &scene.invitation).await, "ACCEPTANCE_OVERTAKEN");
+    assert_eq!(scene.accept().await.unwrap().authorized.len(), 2, "nothing speaks against it");
+    assert_eq!(scene.world.violations().await, Vec::<String>::new());
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_database_that_does_not_answer_for_a_moment_ends_nobody_s_waiting(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let scene = Scene::set(kind, false).await;
+    let points = &scene.world.partner.points;
+    points.plan(points::FOLLOWED, Trouble::Fails, 5);
+    let token = &scene.tenant.session.access_token;
+    let answer = scene.world.invitations().await.accept_invitation(authorized(token, scene.request.clone())).await;
+    assert_eq!(answer.unwrap().into_inner().progress(), pb::Progress::Active);
+    assert_eq!(points.hits(points::FOLLOWED), 5);
 }
 
 #[rstest]
@@ -188,6 +301,32 @@ async fn a_decision_is_effective_everywhere_before_it_has_arrived(#[values(Kind:
     scene.world.partner.points.calm();
     scene.world.clock.advance(Duration::from_secs(31));
     assert_eq!(scene.accept().await.unwrap().authorized.len(), 2);
+    assert_eq!(scene.world.violations().await, Vec::<String>::new());
+}
+
+#[rstest]
+#[tokio::test]
+async fn whoever_asks_for_a_decision_learns_nothing_of_the_next_one_about_the_same_partner(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let scene = Scene::set(kind, false).await;
+    let (_, next) = scene.world.invite(&scene.reseller, World::invitation(None)).await;
+    let next = scene.world.consent(&next).await;
+    let points = &scene.world.partner.points;
+    // The first decision is not delivered, and the second one has an epoch and no intents yet.
+    points.plan(points::OUTBOX_CLAIMED, Trouble::Fails, u32::MAX);
+    scene.begin().await;
+    points.plan(points::STEP_ASKED, Trouble::Stops, 2);
+    let token = &scene.tenant.session.access_token;
+    let answer = scene.world.invitations().await.accept_invitation(authorized(token, next.clone())).await;
+    assert_eq!(answer.unwrap().into_inner().progress(), pb::Progress::InProgress);
+    for answer in scene.managing().await {
+        answer.unwrap();
+    }
+    points.calm();
+    scene.world.clock.advance(Duration::from_secs(31));
+    assert_eq!(scene.world.try_accept(token, next).await.unwrap().authorized.len(), 1);
+    assert_eq!(scene.refusals().await, Vec::<String>::new(), "nothing has overtaken it");
     assert_eq!(scene.world.violations().await, Vec::<String>::new());
 }
 

@@ -93,6 +93,7 @@ impl Race<'_> {
         let request = pb::RemovePartnershipRequest {
             partnership_id: id.to_owned(),
             attestation_accepted: true,
+            request_id: Uuid::now_v7().to_string(),
             ..Default::default()
         };
         let token = &self.provider.session.access_token;
@@ -115,7 +116,12 @@ impl Race<'_> {
 
     async fn part(&self, tenant: usize) {
         let customer_id = self.tenants[tenant].customer_id.clone();
-        let request = pb::RemoveCustomerRequest { customer_id, attestation_accepted: true, ..Default::default() };
+        let request = pb::RemoveCustomerRequest {
+            customer_id,
+            attestation_accepted: true,
+            request_id: Uuid::now_v7().to_string(),
+            ..Default::default()
+        };
         let token = &self.reseller.session.access_token;
         self.world.customers().await.remove_customer(authorized(token, request)).await.unwrap();
     }

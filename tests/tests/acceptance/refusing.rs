@@ -218,8 +218,12 @@ async fn an_invitation_lives_with_the_partnership_it_rests_on(#[values(Kind::Sql
     let (joint, token) = world.invite(&reseller, World::invitation(Some(&provider))).await;
     let (single, alone) = world.invite(&reseller, World::invitation(None)).await;
     let request = world.consent(&token).await;
-    let remove =
-        pb::RemovePartnershipRequest { partnership_id: partnership, attestation_accepted: true, ..Default::default() };
+    let remove = pb::RemovePartnershipRequest {
+        partnership_id: partnership,
+        attestation_accepted: true,
+        request_id: Uuid::now_v7().to_string(),
+        ..Default::default()
+    };
     world.partnerships().await.remove_partnership(authorized(&provider.session.access_token, remove)).await.unwrap();
     assert_eq!(reason(world, &tenant, &request).await, "PARTNERSHIP_NOT_ACTIVE");
     assert_eq!(state(world, &reseller, &joint).await, pb::invitation::State::Invalidated);

@@ -85,7 +85,8 @@ impl Decision {
         let (decision_id, intents) = (self.decision.to_string(), self.intents());
         match message {
             Message::Prepare => {
-                let request = self.world.as_partner(PrepareAccessRequest { decision_id, intents });
+                let request =
+                    self.world.as_partner(PrepareAccessRequest { decision_id, intents, ..Default::default() });
                 self.identity.prepare_access(request).await.map(drop)
             }
             Message::Cancel => {
@@ -164,7 +165,8 @@ async fn an_intent_of_a_canceled_decision_is_refused_for_ever_and_takes_the_othe
     });
     let cancel = CancelAccessRequest { decision_id: decision.to_string(), intents: vec![intents[1].clone()] };
     identity.cancel_access(world.as_partner(cancel)).await.unwrap();
-    let prepare = PrepareAccessRequest { decision_id: decision.to_string(), intents: intents.to_vec() };
+    let prepare =
+        PrepareAccessRequest { decision_id: decision.to_string(), intents: intents.to_vec(), ..Default::default() };
     let refused = Refused::by(identity.prepare_access(world.as_partner(prepare)).await);
     assert_eq!(refused.1, "DECISION_CANCELED");
     let (customer, partner) = pairs[0];

@@ -60,7 +60,7 @@ async fn what_is_malformed_is_refused_with_the_field(#[values(Kind::Sqlite, Kind
     let answer = identity.apply_partner_facts(world.as_partner(ApplyPartnerFactsRequest { facts: many })).await;
     assert_eq!(Refused::by(answer), (Code::InvalidArgument, "TOO_LONG".to_owned()));
     let intents = vec![AccessIntent { customer_id: "x".to_owned(), partner_id: id, epoch: 1 }];
-    let prepare = PrepareAccessRequest { decision_id: Uuid::now_v7().to_string(), intents };
+    let prepare = PrepareAccessRequest { decision_id: Uuid::now_v7().to_string(), intents, ..Default::default() };
     let answer = identity.prepare_access(world.as_partner(prepare)).await;
     assert_eq!(Refused::by(answer), (Code::InvalidArgument, "MALFORMED".to_owned()));
 }

@@ -31,8 +31,7 @@ async fn what_a_partner_user_may_grant_a_customers_user_is_a_matter_of_roles(
     let desk = Desk::open(kind).await;
     let mut users = desk.users().await;
     let custom = [Role::UserManagementAdmin, Role::PasswordAdmin, Role::ServiceAdmin];
-    let (any, three, none) =
-        (["OK"; 3], ["OK", "OK", "ROLE_NOT_GRANTABLE"], ["OK", "ROLE_NOT_GRANTABLE", "ROLE_NOT_GRANTABLE"]);
+    let (any, three, none) = (["OK"; 3], ["OK", "OK", "TARGET_IS_ADMIN"], ["OK", "TARGET_IS_ADMIN", "TARGET_IS_ADMIN"]);
     let nothing = ["ROLE_NOT_ALLOWED"; 3];
     let cases: [(&[Role], _); 9] = [
         (&[Role::GlobalAdmin], any),

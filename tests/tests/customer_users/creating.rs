@@ -106,7 +106,7 @@ async fn a_sign_in_name_is_taken_in_every_letter_case_whosever_it_is(
     let user = request.user.as_mut().unwrap();
     user.sign_in_name = user.sign_in_name.to_uppercase();
     let taken = users.create(desk.admin(), request).await;
-    assert_eq!(outcome(&taken), (Code::AlreadyExists, "SIGN_IN_NAME_TAKEN".to_owned()));
+    assert_eq!(outcome(&taken), (Code::AlreadyExists, "USER_PRINCIPAL_NAME_TAKEN".to_owned()));
 }
 
 #[rstest]
@@ -120,7 +120,7 @@ async fn a_sign_in_name_lies_in_a_domain_of_the_customer(#[values(Kind::Sqlite, 
         let refused = desk.users().await.create(desk.admin(), request).await.unwrap_err();
         assert_eq!(refused.code(), Code::FailedPrecondition);
         let info = refused.get_details_error_info().unwrap();
-        assert_eq!((info.reason.as_str(), info.metadata["domain"].as_str()), ("DOMAIN_NOT_OWNED", domain));
+        assert_eq!((info.reason.as_str(), info.metadata["domain"].as_str()), ("DOMAIN_NOT_OWNED_BY_CUSTOMER", domain));
     }
 }
 
@@ -197,9 +197,9 @@ async fn a_dry_creation_checks_everything_and_makes_nothing(#[values(Kind::Sqlit
     assert_eq!(user.sign_in_name, request.user.as_ref().unwrap().sign_in_name);
     assert_eq!(users.list(desk.admin(), all_of(&desk.customer)).await.unwrap().users.len(), 1);
     let agent = desk.world.hire(&desk.partner, &[Role::SalesAgent]).await.session.access_token;
-    assert_eq!(reason(&users.create(&agent, request.clone()).await), "ROLE_NOT_GRANTABLE");
+    assert_eq!(reason(&users.create(&agent, request.clone()).await), "TARGET_IS_ADMIN");
     request.user.as_mut().unwrap().sign_in_name = desk.customer.admin_sign_in_name.clone();
-    assert_eq!(reason(&users.create(desk.admin(), request).await), "SIGN_IN_NAME_TAKEN");
+    assert_eq!(reason(&users.create(desk.admin(), request).await), "USER_PRINCIPAL_NAME_TAKEN");
 }
 
 #[rstest]

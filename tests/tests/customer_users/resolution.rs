@@ -142,7 +142,11 @@ impl Scene {
     }
 
     async fn prepare(&self) {
-        let request = PrepareAccessRequest { decision_id: self.decision_id.clone(), intents: self.intents() };
+        let request = PrepareAccessRequest {
+            decision_id: self.decision_id.clone(),
+            intents: self.intents(),
+            ..Default::default()
+        };
         self.api.prepare_access(self.inside(request)).await.unwrap();
     }
 

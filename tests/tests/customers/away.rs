@@ -8,7 +8,7 @@ use proto::partner::v1::remove_customer_response::State;
 use rstest::rstest;
 use testkit::database::Kind;
 use tests::harness::proxy::Mode;
-use tests::world::{World, authorized, outcome, reason, soon};
+use tests::world::{Refused, World, authorized, outcome, reason, soon};
 use tonic::Code;
 
 use super::{calls, known_by_all, removing, request_id, shared_with};
@@ -110,11 +110,25 @@ async fn a_customer_that_takes_too_long_is_given_up_and_leaves_nothing(
     world.clock.advance(Duration::from_secs(61));
     let given_up = soon("the end of the budget", world.try_create_customer(reseller.token(), request.clone())).await;
     assert_eq!(outcome(&given_up), (Code::Unavailable, "SAGA_TIMED_OUT".to_owned()));
+    assert_eq!(reason(&calls(&world).await.create(reseller.token(), request.clone()).await), "SAGA_TIMED_OUT");
+    let entries = world.journal_of_partner(reseller.token()).await;
+    let told = |action: &str| entries.iter().filter(|entry| entry.action == action).count();
+    assert_eq!((told("CustomerCreationAborted"), told("CreateCustomer")), (1, 0), "once, whoever waits and repeats");
+
     world.edges[0].set(Mode::Pass).await;
     world.clock.advance(PUT_OFF);
-    let again = pb::CreateCustomerRequest { request_id: request_id(), ..request };
-    soon("a new request", world.try_create_customer(reseller.token(), again)).await.expect("the domain is free");
-    assert_eq!(world.customer_ids(&reseller).await.len(), 1);
+    let anew = async {
+        loop {
+            match world.try_create_customer(reseller.token(), request.clone()).await {
+                Ok(made) => return made,
+                // Before everything is taken back the domain is not free.
+                Err(status) => assert_eq!(Refused::of(&status).reason, "SAGA_TIMED_OUT"),
+            }
+        }
+    };
+    let made = soon("the same request, anew", anew).await;
+    assert_eq!(world.customer_ids(&reseller).await, [made.customer.clone().unwrap().customer_id]);
+    assert_eq!(world.try_create_customer(reseller.token(), request).await.unwrap(), made, "it has one effect");
 }
 
 #[rstest]
@@ -141,6 +155,8 @@ async fn a_partnership_that_ends_while_a_customer_is_made_for_both_leaves_no_hal
     world.clock.advance(PUT_OFF);
     let refused = soon("the decision", world.try_create_customer(provider.token(), request.clone())).await;
     assert_eq!(outcome(&refused), (Code::FailedPrecondition, "PARTNERSHIP_NOT_ACTIVE".to_owned()));
+    let again = world.try_create_customer(provider.token(), request.clone()).await;
+    assert_eq!(reason(&again), "PARTNERSHIP_NOT_ACTIVE", "a refusal that does not pass is answered again");
     assert!(world.customer_ids(&provider).await.is_empty() && world.customer_ids(&reseller).await.is_empty());
     let alone =
         || pb::CreateCustomerRequest { reseller_id: String::new(), request_id: request_id(), ..request.clone() };

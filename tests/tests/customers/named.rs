@@ -6,15 +6,17 @@ use proto::partner::v1 as pb;
 use proto::partner::v1::PartnerKind::{Provider, Reseller};
 use rstest::rstest;
 use testkit::database::Kind;
-use tests::world::{PASSWORD, Registered, Tenant, World, authorized, reason};
+use tests::world::{PASSWORD, Registered, Tenant, World, authorized, reason, told_of};
+use tonic::Code;
 
 use super::{calls, removing, request_id};
 
-/// A provider and a reseller who are partners, and a customer whom neither of them serves.
+/// A provider and a reseller who are partners, and a customer of the reseller.
 async fn parties(world: &World) -> (Registered, Registered, Tenant) {
     let (provider, reseller) = (world.onboard(Provider).await, world.onboard(Reseller).await);
     world.join(&provider, &reseller).await;
-    (provider, reseller, world.stranger().await)
+    let tenant = world.create_customer(&reseller).await;
+    (provider, reseller, tenant)
 }
 
 fn bound_to(customer_id: &str, provider: &Registered) -> pb::CreateInvitationRequest {
@@ -42,13 +44,34 @@ async fn a_provider_who_is_named_sees_the_name_of_the_customer_and_nothing_else(
         pb::Customer { customer_id: tenant.customer_id.clone(), name: customer.name.clone(), ..Default::default() };
     assert_eq!(customer, only);
     assert!(world.customer_ids(&provider).await.is_empty(), "it is not in the list");
-    assert_eq!(reason(&calls.get(reseller.token(), &tenant.customer_id).await), "NOT_FOUND", "nor for the inviter");
     let other = world.onboard(Provider).await;
     assert_eq!(reason(&calls.get(other.token(), &tenant.customer_id).await), "NOT_FOUND");
 
     let cancel = pb::CancelInvitationRequest { invitation_id, request_id: request_id(), ..Default::default() };
     world.invitations().await.cancel_invitation(authorized(reseller.token(), cancel)).await.unwrap();
     assert_eq!(reason(&calls.get(provider.token(), &tenant.customer_id).await), "NOT_FOUND", "not open any more");
+}
+
+#[rstest]
+#[tokio::test]
+async fn an_invitation_of_somebody_who_does_not_serve_the_customer_tells_nothing_of_it(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let world = World::shared(kind).await;
+    let (provider, reseller, _) = parties(world).await;
+    let (foreign, unknown) = (world.stranger().await.customer_id, request_id());
+    let mut calls = calls(world).await;
+    let mut told = Vec::new();
+    for id in [&foreign, &unknown] {
+        // Binding answers alike, and so does looking, for the inviter and for the provider that it names.
+        let created = world.invitations().await;
+        let created = { created }.create_invitation(authorized(reseller.token(), bound_to(id, &provider))).await;
+        assert_eq!(created.unwrap().into_inner().invitation.unwrap().customer_id, *id);
+        let looks = [calls.get(provider.token(), id).await, calls.get(reseller.token(), id).await];
+        told.push(looks.map(|answer| told_of(answer, id)));
+    }
+    assert_eq!(told[0], told[1]);
+    assert_eq!(told[0][0].0, Code::NotFound);
 }
 
 #[rstest]

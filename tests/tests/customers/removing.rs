@@ -5,7 +5,7 @@ use proto::partner::v1::PartnerKind::{Direct, Provider, Reseller};
 use proto::partner::v1::remove_customer_response::State;
 use rstest::rstest;
 use testkit::database::Kind;
-use tests::world::{Registered, World, authorized, dump, outcome, reason};
+use tests::world::{Registered, World, authorized, dump, outcome, reason, wrong_fields};
 use tonic::Code;
 
 use super::{calls, known_by_all, removing, request_id, revoking, served, settle_in, shared_with};
@@ -38,6 +38,11 @@ async fn an_end_is_attested_and_rests_on_what_was_seen(#[values(Kind::Sqlite, Ki
         let refused = outcome(&calls.remove(reseller.token(), stale).await);
         assert_eq!(refused, (Code::Aborted, "ETAG_MISMATCH".to_owned()));
     }
+    // Only a repetition completes an answer that is IN_PROGRESS.
+    let unnamed = pb::RemoveCustomerRequest { request_id: String::new(), ..removing(&tenant.customer_id) };
+    assert_eq!(wrong_fields(calls.remove(reseller.token(), unnamed.clone()).await), ["request_id"]);
+    let dry = pb::RemoveCustomerRequest { validate_only: true, ..unnamed };
+    calls.remove(reseller.token(), dry).await.expect("a dry run needs no name");
     assert_eq!(calls.get(reseller.token(), &tenant.customer_id).await.unwrap(), before);
     let etag = before.customer.unwrap().etag;
     let fresh = pb::RemoveCustomerRequest { etag, ..removing(&tenant.customer_id) };
@@ -119,7 +124,8 @@ async fn the_reseller_s_own_invitations_to_the_customer_end_and_no_others(
     let (world, reseller, tenant) = served(kind).await;
     let other = world.onboard(Reseller).await;
     let bound = || pb::CreateInvitationRequest { customer_id: tenant.customer_id.clone(), ..World::invitation(None) };
-    let (own, link) = world.invite(&reseller, bound()).await;
+    let inviting = bound();
+    let (own, link) = world.invite(&reseller, inviting.clone()).await;
     let (unbound, _) = world.invite(&reseller, World::invitation(None)).await;
     let (foreign, _) = world.invite(&other, bound()).await;
     let consent = world.consent(&link).await;
@@ -129,6 +135,12 @@ async fn the_reseller_s_own_invitations_to_the_customer_end_and_no_others(
     assert_eq!(invitation_state(world, &reseller, &unbound).await, Invitation::Draft);
     assert_eq!(invitation_state(world, &other, &foreign).await, Invitation::Draft);
     assert_eq!(reason(&world.try_accept(tenant.token(), consent).await), "INVITATION_CANCELED");
+    let entries = world.journal_of_partner(reseller.token()).await;
+    let told = entries.iter().filter(|entry| entry.action == "InvitationCanceled");
+    let told: Vec<&str> = told.map(|entry| entry.target_id.as_str()).collect();
+    assert_eq!(told, [own.as_str()], "it is recorded");
+    let again = world.invitations().await.create_invitation(authorized(reseller.token(), inviting)).await;
+    assert_eq!(reason(&again), "CREDENTIALS_ALREADY_DELIVERED", "and no reply shows its link any more");
 }
 
 #[rstest]

@@ -90,6 +90,9 @@ impl IdentityInternalService for Peer {
     ) -> Reply<identity::PrepareAccessResponse> {
         silent()
     }
+    async fn check_access(&self, _: Request<identity::CheckAccessRequest>) -> Reply<identity::CheckAccessResponse> {
+        silent()
+    }
     async fn cancel_access(&self, _: Request<identity::CancelAccessRequest>) -> Reply<identity::CancelAccessResponse> {
         silent()
     }
@@ -286,7 +289,7 @@ async fn a_customer_of_whom_nobody_told_yet_is_looked_up_once_for_those_who_see_
     let alone = Alone::start(kind).await;
     let order = pb::PlaceOrderRequest {
         customer_id: alone.customer.clone(),
-        lines: vec![pb::OrderLine { offer_id: fresh(), quantity: 1, friendly_name: String::new() }],
+        lines: vec![pb::OrderLine { offer_id: fresh(), quantity: 1, ..Default::default() }],
         ..Default::default()
     };
     let place = || alone.api.place_order(authorized(&alone.token, order.clone()));

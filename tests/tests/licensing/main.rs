@@ -2,19 +2,25 @@
 #![expect(clippy::unwrap_used, reason = "a test has nothing better to do than fail")]
 
 mod catalog;
+mod counters;
 mod decisions;
+mod desk;
 mod facts;
 mod holders;
 mod offers;
 mod orders;
 mod plans;
 mod published;
+mod purchases;
+mod quantities;
 mod races;
 mod random;
 mod releases;
 mod rules;
 mod seats;
 mod summaries;
+mod suspensions;
+mod terms;
 mod trade;
 
 use tonic::{Code, Status};

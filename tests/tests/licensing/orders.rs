@@ -80,7 +80,7 @@ async fn seats_of_several_subscriptions_are_one_entitlement_over_every_partner(
 
 #[rstest]
 #[tokio::test]
-async fn the_customers_own_global_admin_sees_everything_and_orders_nothing(
+async fn the_customers_own_global_admin_sees_everything_and_orders_nothing_that_nobody_permits(
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
 ) {
     let world = World::shared(kind).await;
@@ -96,8 +96,11 @@ async fn the_customers_own_global_admin_sees_everything_and_orders_nothing(
     let seen = shop.entitlements(token, id).await.unwrap();
     assert_eq!(seen.entitlements[0].entitlement.as_ref().unwrap().sources.len(), 1);
     assert_eq!(seen.orderable_by_partner_ids, [trade.provider.organization_id.as_str()]);
-    let refused = shop.order(token, order).await;
-    assert_eq!(outcome(&refused), (Code::PermissionDenied, "ORGANIZATION_KIND_NOT_ALLOWED".to_owned()));
+    let refused = shop.order(token, order.clone()).await;
+    assert_eq!(outcome(&refused), (Code::InvalidArgument, "REQUIRED".to_owned()));
+    let base_subscription_id = placed.subscriptions[0].subscription_id.clone();
+    let refused = shop.order(token, PlaceOrderRequest { base_subscription_id, request_id: fresh(), ..order }).await;
+    assert_eq!(outcome(&refused), (Code::PermissionDenied, "PURCHASE_NOT_PERMITTED".to_owned()));
     assert_eq!(
         reason(&shop.list(token, &trade.customer).await),
         "NOT_FOUND",

@@ -63,7 +63,7 @@ async fn counted(db: &Db, customer: Uuid) -> Vec<(i64, i64, i64)> {
     let mut tx = db.snapshot().await.unwrap();
     let rows = tx
         .sql(
-            "SELECT total, consumed, (SELECT COUNT(*) FROM assignments a
+            "SELECT seats, consumed, (SELECT COUNT(*) FROM assignments a
                  WHERE a.customer_id = pools.customer_id AND a.product_id = pools.product_id)
              FROM pools WHERE customer_id = $1",
         )
@@ -125,7 +125,7 @@ async fn counters_are_right_at_every_moment_and_with_more_demand_than_seats_none
 async fn hold_pools(db: &Db, customer: Uuid) -> Tx {
     let mut tx = db.write().await.unwrap();
     let pools: Vec<i64> =
-        tx.sql("SELECT total FROM pools WHERE customer_id = $1").bind(customer).for_update().all().await.unwrap();
+        tx.sql("SELECT seats FROM pools WHERE customer_id = $1").bind(customer).for_update().all().await.unwrap();
     assert!(!pools.is_empty());
     tx
 }

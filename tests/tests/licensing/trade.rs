@@ -59,6 +59,7 @@ impl Trade {
             reseller_mpn_id: String::new(),
             request_id: fresh(),
             validate_only: false,
+            base_subscription_id: String::new(),
         }
     }
 
@@ -74,7 +75,12 @@ impl Trade {
 
 /// An order line.
 pub(crate) fn line(offer_id: &str, quantity: i32) -> OrderLine {
-    OrderLine { offer_id: offer_id.to_owned(), quantity, friendly_name: String::new() }
+    OrderLine {
+        offer_id: offer_id.to_owned(),
+        quantity,
+        friendly_name: String::new(),
+        parent_subscription_id: String::new(),
+    }
 }
 
 /// A partner's person with these roles.

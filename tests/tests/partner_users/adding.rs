@@ -111,7 +111,7 @@ async fn a_sign_in_name_is_taken_in_every_letter_case_and_free_when_its_holder_i
     let mut shouted = World::addition(&office.registered, &[]);
     shouted.sign_in_name = request.sign_in_name.to_uppercase();
     let taken = users.add(office.admin(), shouted.clone()).await;
-    assert_eq!(outcome(&taken), (Code::AlreadyExists, "SIGN_IN_NAME_TAKEN".to_owned()));
+    assert_eq!(outcome(&taken), (Code::AlreadyExists, "USER_PRINCIPAL_NAME_TAKEN".to_owned()));
 
     users.remove(office.admin(), removal_of(&added.user.unwrap().user_id)).await.unwrap();
     let heir = users.add(office.admin(), shouted.clone()).await.unwrap();
@@ -201,7 +201,7 @@ async fn a_dry_run_checks_everything_makes_nothing_and_shows_no_secret(
     assert_eq!((user.user_id.as_str(), user.etag.as_str()), ("", ""));
     assert_eq!(user.sign_in_name, addition.sign_in_name);
     addition.sign_in_name = person.sign_in_name.to_uppercase();
-    assert_eq!(reason(&users.add(office.admin(), addition.clone()).await), "SIGN_IN_NAME_TAKEN");
+    assert_eq!(reason(&users.add(office.admin(), addition.clone()).await), "USER_PRINCIPAL_NAME_TAKEN");
 
     let mut update = roles_of(&person.user_id, &[Role::HelpdeskAgent]);
     update.validate_only = true;

@@ -4,7 +4,7 @@ use proto::partner::v1 as pb;
 use proto::partner::v1::partnership::State;
 use rstest::rstest;
 use testkit::database::Kind;
-use tests::world::reason;
+use tests::world::{id, reason, soon};
 
 use super::{calls, canceling, pair, removing};
 
@@ -99,4 +99,29 @@ async fn a_request_that_is_sent_twice_at_the_same_time_has_one_effect(
     let (first, second) = tokio::join!(one.accept(token, request.clone()), other.accept(token, request.clone()));
     assert_eq!(first.unwrap(), second.unwrap());
     assert_eq!(one.providers_of(&pair.reseller).await.len(), 1);
+}
+
+#[rstest]
+#[tokio::test]
+async fn accepting_a_second_invitation_waits_for_nobody_who_ends_the_partnership(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let pair = pair(kind).await;
+    let partnership_id = pair.join().await;
+    let (_, link) = pair.invite().await;
+    let mut calls = calls(pair.world).await;
+    let request = calls.consent(&link).await;
+    // Held as whoever ends it holds it, who then wants the pair's epoch. SQLite has one writer, and no such circle.
+    let mut held = None;
+    if kind == Kind::Postgres {
+        let mut tx = pair.world.partner.db.write().await.unwrap();
+        let statement = "SELECT version FROM partnerships WHERE partnership_id = $1";
+        let _: i64 = tx.sql(statement).bind(id(&partnership_id)).for_update().one().await.unwrap();
+        held = Some(tx);
+    }
+    let accepted = soon("an answer", calls.accept(pair.reseller.token(), request)).await;
+    assert_eq!(reason(&accepted), "PARTNERSHIP_EXISTS");
+    if let Some(tx) = held {
+        tx.rollback().await;
+    }
 }

@@ -6,7 +6,7 @@ use proto::partner::v1::partnership::State;
 use proto::partner::v1::remove_partnership_response::State as Progress;
 use rstest::rstest;
 use testkit::database::Kind;
-use tests::world::{Registered, World, authorized, id, outcome, reason, soon};
+use tests::world::{Registered, World, authorized, id, outcome, reason, soon, wrong_fields};
 use tonic::Code;
 
 use super::{Pair, calls, pair, removing, request_id};
@@ -44,6 +44,11 @@ async fn an_end_is_attested(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) 
     let unattested = pb::RemovePartnershipRequest { attestation_accepted: false, ..removing(&partnership_id) };
     let refused = outcome(&calls.remove(pair.provider.token(), unattested).await);
     assert_eq!(refused, (Code::FailedPrecondition, "ATTESTATION_REQUIRED".to_owned()));
+    // Only a repetition completes an answer that is IN_PROGRESS.
+    let unnamed = pb::RemovePartnershipRequest { request_id: String::new(), ..removing(&partnership_id) };
+    assert_eq!(wrong_fields(calls.remove(pair.provider.token(), unnamed.clone()).await), ["request_id"]);
+    let dry = pb::RemovePartnershipRequest { validate_only: true, ..unnamed };
+    calls.remove(pair.provider.token(), dry).await.expect("a dry run needs no name");
     assert_eq!(pair.seen_by_provider(&partnership_id).await, before);
 }
 
@@ -108,7 +113,9 @@ async fn open_joint_invitations_of_the_two_are_invalidated_and_no_others(
     let partnership_id = pair.join().await;
     world.join(&other, &pair.reseller).await;
     let tenant = world.stranger().await;
-    let (joint, joint_link) = world.invite(&pair.reseller, World::invitation(Some(&pair.provider))).await;
+    let inviting = World::invitation(Some(&pair.provider));
+    let (joint, joint_link) = world.invite(&pair.reseller, inviting.clone()).await;
+    let (second, _) = world.invite(&pair.reseller, World::invitation(Some(&pair.provider))).await;
     let (single, single_link) = world.invite(&pair.reseller, World::invitation(None)).await;
     let (elsewhere, _) = world.invite(&pair.reseller, World::invitation(Some(&other))).await;
     let consent = world.consent(&joint_link).await;
@@ -121,6 +128,17 @@ async fn open_joint_invitations_of_the_two_are_invalidated_and_no_others(
     {
         assert_eq!(invitation_state(world, &pair.reseller, invitation_id).await, state);
     }
+    // Each of them is recorded where the reseller reads it, and no reply shows its link any more.
+    let entries = world.journal_of_partner(pair.reseller.token()).await;
+    let told = entries.iter().filter(|entry| entry.action == "InvitationInvalidated");
+    let mut told: Vec<(&str, &str)> = told.map(|it| (it.target_id.as_str(), it.actor_id.as_str())).collect();
+    told.sort_unstable();
+    let remover = pair.provider.admin_user_id.as_str();
+    let mut expected = [(joint.as_str(), remover), (second.as_str(), remover)];
+    expected.sort_unstable();
+    assert_eq!(told, expected);
+    let again = world.invitations().await.create_invitation(authorized(pair.reseller.token(), inviting)).await;
+    assert_eq!(reason(&again), "CREDENTIALS_ALREADY_DELIVERED");
     let refused = outcome(&world.try_accept(tenant.token(), consent).await);
     assert_eq!(refused, (Code::FailedPrecondition, "PARTNERSHIP_NOT_ACTIVE".to_owned()));
     assert!(world.customer_ids(&pair.reseller).await.is_empty(), "no half relationship");

@@ -14,7 +14,7 @@ mod wire;
 
 pub(crate) use resolution::resolve;
 
-use base::{Fault, Id};
+use base::Id;
 use saga::intent::Intent;
 use uuid::Uuid;
 
@@ -122,20 +122,6 @@ impl Pair {
     pub fn of(intent: &Intent) -> Self {
         let (customer, partner) = intent.about;
         Self { customer: Id::from_uuid(customer), partner: Id::from_uuid(partner) }
-    }
-}
-
-/// Refuses an intent that what is confirmed has overtaken.
-///
-/// # Errors
-/// `EPOCH_STALE`.
-pub fn check_epoch(intent: &Intent, confirmed: Option<&Access>) -> Result<(), Fault> {
-    match confirmed {
-        Some(access) if access.epoch >= intent.epoch => {
-            let message = format!("epoch {} was allotted, {} is confirmed", intent.epoch, access.epoch);
-            Err(Fault::precondition("EPOCH_STALE", message))
-        }
-        _ => Ok(()),
     }
 }
 

@@ -4,10 +4,11 @@ use base::{Fault, Id};
 use proto::identity::v1 as pb;
 use proto::partner::v1::{self as told, partner_fact, partner_standing};
 use saga::intent::Intent;
+use service::form::timestamp;
 use service::{Form, Wire};
 use uuid::Uuid;
 
-use super::ops::{ApplyPartnerFacts, CancelAccess, PrepareAccess};
+use super::ops::{ApplyPartnerFacts, CancelAccess, CheckAccess, CredentialSet, PrepareAccess};
 use super::{Access, Pair, PartnerKind, PartnerStanding, PartnerState, PartnershipStanding, Told};
 
 /// Facts in one call at most.
@@ -120,17 +121,35 @@ fn decision(form: &mut Form, text: &str) -> Option<Uuid> {
 impl Wire for PrepareAccess {
     type Request = pb::PrepareAccessRequest;
     type Response = pb::PrepareAccessResponse;
-    type Reply = ();
+    type Reply = Option<CredentialSet>;
 
     fn parse(request: Self::Request) -> Result<Self, Fault> {
         let mut form = Form::default();
         let decision = decision(&mut form, &request.decision_id);
         let intents = intents(&mut form, &request.intents);
-        form.finish(|| Some(Self { decision: decision?, intents: intents? }))
+        let user = form.optional_id("user_id", &request.user_id);
+        form.finish(|| Some(Self { decision: decision?, intents: intents?, user: user? }))
+    }
+
+    fn present(set: Option<CredentialSet>) -> Self::Response {
+        let Some(CredentialSet { by, time }) = set else { return Self::Response::default() };
+        pb::PrepareAccessResponse { credential_set_by_id: by.to_string(), credential_set_time: Some(timestamp(time)) }
+    }
+}
+
+impl Wire for CheckAccess {
+    type Request = pb::CheckAccessRequest;
+    type Response = pb::CheckAccessResponse;
+    type Reply = ();
+
+    fn parse(request: Self::Request) -> Result<Self, Fault> {
+        let mut form = Form::default();
+        let intents = intents(&mut form, &request.intents);
+        form.finish(|| Some(Self(intents?)))
     }
 
     fn present((): ()) -> Self::Response {
-        pb::PrepareAccessResponse {}
+        pb::CheckAccessResponse {}
     }
 }
 

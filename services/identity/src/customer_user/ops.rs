@@ -67,7 +67,7 @@ impl Operation for CreateUser {
         };
         if !user::store::insert(&mut cx.tx, &user).await? {
             let message = format!("{} is somebody's sign-in name", self.user.sign_in_name);
-            return Err(Fault::already_exists("SIGN_IN_NAME_TAKEN", message));
+            return Err(Fault::already_exists("USER_PRINCIPAL_NAME_TAKEN", message));
         }
         cx.seal_reply(user.id.uuid());
         user::tell(cx, &user);

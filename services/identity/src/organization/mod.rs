@@ -146,7 +146,7 @@ impl Organization {
     /// Whether it can get a user of that name.
     ///
     /// # Errors
-    /// `ACCOUNT_SUSPENDED`, `DOMAIN_NOT_OWNED`.
+    /// `ACCOUNT_SUSPENDED`, `DOMAIN_NOT_OWNED_BY_CUSTOMER`, and for other organizations `DOMAIN_NOT_OWNED`.
     pub fn check_addition(&self, name: &SignInName) -> Result<(), Fault> {
         if self.state == State::Suspended {
             return Err(Fault::precondition("ACCOUNT_SUSPENDED", "a suspended organization gets no new users"));
@@ -156,7 +156,11 @@ impl Organization {
         }
         let owned = self.domains.iter().map(Domain::as_str).collect::<Vec<_>>().join(", ");
         let message = format!("{} is not a domain of this organization; it has {owned}", name.domain());
-        Err(Fault::precondition("DOMAIN_NOT_OWNED", message).with("domain", name.domain()))
+        let fault = match self.kind {
+            Kind::Customer => Fault::precondition("DOMAIN_NOT_OWNED_BY_CUSTOMER", message),
+            Kind::Partner | Kind::Platform => Fault::precondition("DOMAIN_NOT_OWNED", message),
+        };
+        Err(fault.with("domain", name.domain()))
     }
 }
 

@@ -68,7 +68,7 @@ impl Operation for AddPartnerUser {
         };
         if !user::store::insert(&mut cx.tx, &user).await? {
             let message = format!("{} is somebody's sign-in name", self.sign_in_name);
-            return Err(Fault::already_exists("SIGN_IN_NAME_TAKEN", message));
+            return Err(Fault::already_exists("USER_PRINCIPAL_NAME_TAKEN", message));
         }
         let id = user.id.uuid();
         cx.seal_reply(id);

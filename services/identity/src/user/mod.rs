@@ -154,9 +154,10 @@ pub struct User {
     pub roles: BTreeSet<Role>,
     /// How they prove who they are.
     pub credential: Credential,
-    /// The organization that made or reset the credential, when it was not the user.
+    /// The organization that made the user or last reset their credential, unless they made themself. It stays when they
+    /// choose a password: an acceptance by them shows through whose hands their way in went.
     pub credential_set_by: Option<Id<Organization>>,
-    /// When the credential was set.
+    /// When that was.
     pub credential_set_time: Timestamp,
     /// Raised by everything that reduces what their tokens may do.
     pub auth_version: i64,

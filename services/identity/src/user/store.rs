@@ -234,7 +234,8 @@ pub async fn delete(tx: &mut Tx, user: &User, now: Timestamp) -> Result<bool, Fa
     Ok(deleted == 1)
 }
 
-/// Replaces the credential and raises auth_version, unless somebody was faster.
+/// Replaces the credential and raises auth_version, unless somebody was faster. Who has set it is kept when it was an
+/// organization, for its user.
 pub async fn set_credential(
     tx: &mut Tx,
     user: &User,
@@ -246,8 +247,10 @@ pub async fn set_credential(
     let updated = tx
         .sql(
             "UPDATE users
-             SET password_hash = $3, temporary_digest = $4, temporary_expire_time = $5, credential_set_by = $6,
-                 credential_set_time = $7, auth_version = auth_version + 1, version = version + 1, update_time = $7
+             SET password_hash = $3, temporary_digest = $4, temporary_expire_time = $5,
+                 credential_set_by = COALESCE($6, credential_set_by),
+                 credential_set_time = COALESCE($7, credential_set_time),
+                 auth_version = auth_version + 1, version = version + 1, update_time = $8
              WHERE user_id = $1 AND version = $2 AND state = 'ACTIVE'",
         )
         .bind(user.id)
@@ -256,6 +259,7 @@ pub async fn set_credential(
         .bind(digest)
         .bind(expire_time)
         .bind(set_by)
+        .bind(set_by.map(|_| now))
         .bind(now)
         .execute()
         .await?;

@@ -30,15 +30,38 @@ impl Operation for PrepareAccess {
     }
 
     async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<(), Fault> {
-        for Intent { about: (customer, partner), epoch } in &self.intents {
-            let access = store::get(&mut cx.tx, Id::from_uuid(*customer), Id::from_uuid(*partner)).await?;
-            if let Some(access) = access.filter(|access| access.epoch >= *epoch) {
-                let message = format!("the access here has epoch {}, so epoch {epoch} comes too late", access.epoch);
-                return Err(Fault::precondition("EPOCH_STALE", message).with("epoch", access.epoch));
-            }
-        }
+        check(cx, &self.intents).await?;
         let now = cx.now();
         intent::prepare(&mut cx.tx, self.decision, &self.intents, now).await
+    }
+}
+
+/// Refuses intents that what is confirmed has overtaken.
+async fn check(cx: &mut Cx<Licensing>, intents: &[Intent]) -> Result<(), Fault> {
+    for intent in intents {
+        let (customer, partner) = intent.about;
+        let confirmed = store::get(&mut cx.tx, Id::from_uuid(customer), Id::from_uuid(partner)).await?;
+        intent.check(confirmed.map(|access| access.epoch))?;
+    }
+    Ok(())
+}
+
+/// Tells what [`PrepareAccess`] would refuse.
+#[derive(Debug)]
+pub struct CheckAccess(pub(super) Vec<Intent>);
+
+impl Operation for CheckAccess {
+    type Service = Licensing;
+    const METHOD: &'static str = "/tandem.licensing.v1.LicensingInternalService/CheckAccess";
+    const PERMISSION: Permission = Permission::Peer;
+    type Prepared = ();
+
+    fn target(&self) -> Target {
+        Target::Nothing
+    }
+
+    async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<(), Fault> {
+        check(cx, &self.0).await
     }
 }
 

@@ -7,7 +7,7 @@ use saga::intent::Intent;
 use service::{Form, Wire};
 use uuid::Uuid;
 
-use super::ops::{CancelAccess, PrepareAccess};
+use super::ops::{CancelAccess, CheckAccess, PrepareAccess};
 
 impl Wire for PrepareAccess {
     type Request = pb::PrepareAccessRequest;
@@ -39,9 +39,30 @@ impl Wire for CancelAccess {
     }
 }
 
+impl Wire for CheckAccess {
+    type Request = pb::CheckAccessRequest;
+    type Response = pb::CheckAccessResponse;
+    type Reply = ();
+
+    fn parse(request: Self::Request) -> Result<Self, Fault> {
+        let mut form = Form::default();
+        let intents = read(&mut form, &request.intents);
+        form.finish(|| Some(Self(intents)))
+    }
+
+    fn present((): ()) -> Self::Response {
+        pb::CheckAccessResponse {}
+    }
+}
+
 fn parse(decision: &str, intents: &[AccessIntent]) -> Result<(Uuid, Vec<Intent>), Fault> {
     let mut form = Form::default();
     let decision = form.id::<()>("decision_id", decision);
+    let intents = read(&mut form, intents);
+    form.finish(|| Some((decision?.uuid(), intents)))
+}
+
+fn read(form: &mut Form, intents: &[AccessIntent]) -> Vec<Intent> {
     let mut parsed = Vec::with_capacity(intents.len());
     for (at, intent) in intents.iter().enumerate() {
         let customer = form.id::<()>(format!("intents[{at}].customer_id"), &intent.customer_id);
@@ -52,5 +73,5 @@ fn parse(decision: &str, intents: &[AccessIntent]) -> Result<(Uuid, Vec<Intent>)
     }
     // Rows are taken in the order of their ids, whoever asks.
     parsed.sort_by_key(|intent| intent.about);
-    form.finish(|| Some((decision?.uuid(), parsed)))
+    parsed
 }

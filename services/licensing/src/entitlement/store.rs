@@ -3,14 +3,19 @@
 use base::{Fault, Id, Keyset, Page, Seek};
 use db::{Record, Row, Tx};
 
-use super::{Entitlement, Pool, Source};
+use super::{Drift, Entitlement, Pool, Shift, Source};
 use crate::organization::Organization;
 use crate::product::Product;
 use base::names::sort_key;
 
 impl Record for Pool {
     fn read(row: &Row) -> Result<Self, Fault> {
-        Ok(Self { product: row.get("product_id")?, total: row.get("total")?, consumed: row.get("consumed")? })
+        Ok(Self {
+            product: row.get("product_id")?,
+            seats: row.get("seats")?,
+            suspended: row.get("suspended")?,
+            consumed: row.get("consumed")?,
+        })
     }
 }
 
@@ -28,16 +33,39 @@ impl Record for Source {
             product: row.get("product_id")?,
             subscription: row.get("subscription_id")?,
             offer: row.get("offer_id")?,
+            product_family: row.get("product_family")?,
             partner: row.get("partner_id")?,
+            quantity: row.get("quantity")?,
+            suspended: row.get::<String>("state")? == "SUSPENDED",
+            orderable: false,
         })
+    }
+}
+
+impl Record for Drift {
+    fn read(row: &Row) -> Result<Self, Fault> {
+        let product = row.get("product_id")?;
+        let told = Pool {
+            product,
+            seats: row.get("seats")?,
+            suspended: row.get("suspended")?,
+            consumed: row.get("consumed")?,
+        };
+        let counted = Pool {
+            product,
+            seats: row.get("counted_seats")?,
+            suspended: row.get("counted_suspended")?,
+            consumed: row.get("counted_licenses")?,
+        };
+        Ok(Self { customer: row.get("customer_id")?, told, counted })
     }
 }
 
 /// Adds seats. Whoever adds to several pools does it in the order of their products.
 pub async fn add_seats(tx: &mut Tx, customer: Id<Organization>, product: Id<Product>, seats: i64) -> Result<(), Fault> {
     tx.sql(
-        "INSERT INTO pools (customer_id, product_id, total, consumed) VALUES ($1, $2, $3, 0)
-         ON CONFLICT (customer_id, product_id) DO UPDATE SET total = pools.total + excluded.total",
+        "INSERT INTO pools (customer_id, product_id, seats, suspended, consumed) VALUES ($1, $2, $3, 0, 0)
+         ON CONFLICT (customer_id, product_id) DO UPDATE SET seats = pools.seats + excluded.seats",
     )
     .bind(customer)
     .bind(product)
@@ -47,14 +75,14 @@ pub async fn add_seats(tx: &mut Tx, customer: Id<Organization>, product: Id<Prod
     .map(drop)
 }
 
-/// The customer's pools of these products, held for a change, in the order of the products.
+/// The customer's pools of these products, held for a change, in the order of the products. A pool without a seat is none.
 pub async fn lock(tx: &mut Tx, customer: Id<Organization>, products: &[Id<Product>]) -> Result<Vec<Pool>, Fault> {
     tx.sql_for(
-        "SELECT product_id, total, consumed FROM pools
-         WHERE customer_id = $1 AND product_id IN (SELECT unhex(value) FROM json_each($2))
+        "SELECT product_id, seats, suspended, consumed FROM pools
+         WHERE customer_id = $1 AND product_id IN (SELECT unhex(value) FROM json_each($2)) AND seats > 0
          ORDER BY product_id",
-        "SELECT product_id, total, consumed FROM pools
-         WHERE customer_id = $1 AND product_id = ANY($2)
+        "SELECT product_id, seats, suspended, consumed FROM pools
+         WHERE customer_id = $1 AND product_id = ANY($2) AND seats > 0
          ORDER BY product_id",
     )
     .bind(customer)
@@ -64,14 +92,24 @@ pub async fn lock(tx: &mut Tx, customer: Id<Organization>, products: &[Id<Produc
     .await
 }
 
+/// The pool to which a subscription that is not deleted brings its seats, held for a change.
+pub async fn of_subscription(tx: &mut Tx, customer: Id<Organization>, product: Id<Product>) -> Result<Pool, Fault> {
+    let held = lock(tx, customer, &[product]).await?.pop();
+    held.ok_or_else(|| Fault::internal("a subscription that is not deleted has no pool"))
+}
+
 /// Every pool of the customer, held for a change, in the order of the products: whoever ends one of its users waits for
-/// those who are giving them licenses.
+/// those who are giving them licenses. A pool without a seat is none.
 pub async fn lock_all(tx: &mut Tx, customer: Id<Organization>) -> Result<Vec<Pool>, Fault> {
-    tx.sql("SELECT product_id, total, consumed FROM pools WHERE customer_id = $1 ORDER BY product_id")
-        .bind(customer)
-        .for_update()
-        .all()
-        .await
+    tx.sql(
+        "SELECT product_id, seats, suspended, consumed FROM pools
+         WHERE customer_id = $1 AND seats > 0
+         ORDER BY product_id",
+    )
+    .bind(customer)
+    .for_update()
+    .all()
+    .await
 }
 
 /// Moves the counter of a pool that is held.
@@ -81,6 +119,29 @@ pub async fn consume(tx: &mut Tx, customer: Id<Organization>, product: Id<Produc
         .bind(customer)
         .bind(product)
         .bind(seats)
+        .execute()
+        .await?;
+    if updated == 1 { Ok(()) } else { Err(Fault::internal("a pool that was held is gone")) }
+}
+
+/// Moves the seats of a pool that is held, and gives back those of licenses that are gone.
+pub async fn shift(
+    tx: &mut Tx,
+    customer: Id<Organization>,
+    product: Id<Product>,
+    by: Shift,
+    released: i64,
+) -> Result<(), Fault> {
+    let updated = tx
+        .sql(
+            "UPDATE pools SET seats = seats + $3, suspended = suspended + $4, consumed = consumed - $5
+             WHERE customer_id = $1 AND product_id = $2",
+        )
+        .bind(customer)
+        .bind(product)
+        .bind(by.seats)
+        .bind(by.suspended)
+        .bind(released)
         .execute()
         .await?;
     if updated == 1 { Ok(()) } else { Err(Fault::internal("a pool that was held is gone")) }
@@ -97,9 +158,9 @@ pub async fn list(
 ) -> Result<Page<Entitlement>, Fault> {
     let rows = tx
         .sql(
-            "SELECT product_id, total, consumed, name, part_number
+            "SELECT product_id, seats, suspended, consumed, name, part_number
              FROM pools JOIN products USING (product_id)
-             WHERE customer_id = $1",
+             WHERE customer_id = $1 AND seats > 0",
         )
         .bind(customer)
         .page(seek, limit, "name_key", "product_id")
@@ -127,10 +188,12 @@ async fn sources(
     viewer: Option<Id<Organization>>,
 ) -> Result<Vec<Source>, Fault> {
     tx.sql_for(
-        "SELECT product_id, subscription_id, offer_id, partner_id FROM subscriptions
-         WHERE customer_id = $1 AND product_id IN (SELECT unhex(value) FROM json_each($2))",
-        "SELECT product_id, subscription_id, offer_id, partner_id FROM subscriptions
-         WHERE customer_id = $1 AND product_id = ANY($2)",
+        "SELECT s.product_id, subscription_id, offer_id, product_family, partner_id, quantity, state
+         FROM subscriptions s JOIN offers USING (offer_id)
+         WHERE customer_id = $1 AND s.product_id IN (SELECT unhex(value) FROM json_each($2)) AND state <> 'DELETED'",
+        "SELECT s.product_id, subscription_id, offer_id, product_family, partner_id, quantity, state
+         FROM subscriptions s JOIN offers USING (offer_id)
+         WHERE customer_id = $1 AND s.product_id = ANY($2) AND state <> 'DELETED'",
     )
     .bind(customer)
     .bind(products)
@@ -155,6 +218,49 @@ pub async fn orderers(
         "AND (partner_id = $? OR EXISTS (
              SELECT 1 FROM partnerships p WHERE p.provider_id = partner_id AND p.reseller_id = $? AND p.active))",
     )
+    .all()
+    .await
+}
+
+/// How many pools there are.
+pub async fn count(tx: &mut Tx) -> Result<i64, Fault> {
+    tx.sql("SELECT COUNT(*) FROM pools").one().await
+}
+
+/// The first pools, in the order of customers and products, whose counters are not what they count: seats against
+/// subscriptions, consumed seats against licenses. What has no pool counts as a pool of nothing.
+pub async fn drifts(tx: &mut Tx, limit: usize) -> Result<Vec<Drift>, Fault> {
+    tx.sql(
+        "WITH counters AS (
+             SELECT customer_id, product_id, seats, suspended, consumed,
+                 0 AS counted_seats, 0 AS counted_suspended, 0 AS counted_licenses
+             FROM pools
+             UNION ALL
+             SELECT customer_id, product_id, 0, 0, 0,
+                 quantity, CASE WHEN state = 'SUSPENDED' THEN quantity ELSE 0 END, 0
+             FROM subscriptions
+             WHERE state <> 'DELETED'
+             UNION ALL
+             SELECT customer_id, product_id, 0, 0, 0, 0, 0, 1
+             FROM assignments
+         ), sums AS (
+             SELECT customer_id, product_id,
+                 CAST(SUM(seats) AS BIGINT) AS seats,
+                 CAST(SUM(suspended) AS BIGINT) AS suspended,
+                 CAST(SUM(consumed) AS BIGINT) AS consumed,
+                 CAST(SUM(counted_seats) AS BIGINT) AS counted_seats,
+                 CAST(SUM(counted_suspended) AS BIGINT) AS counted_suspended,
+                 CAST(SUM(counted_licenses) AS BIGINT) AS counted_licenses
+             FROM counters
+             GROUP BY customer_id, product_id
+         )
+         SELECT customer_id, product_id, seats, suspended, consumed, counted_seats, counted_suspended, counted_licenses
+         FROM sums
+         WHERE seats <> counted_seats OR suspended <> counted_suspended OR consumed <> counted_licenses
+         ORDER BY customer_id, product_id
+         LIMIT $1",
+    )
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
     .all()
     .await
 }

@@ -4,8 +4,8 @@ use base::{Fault, Seek};
 use proto::licensing::v1 as pb;
 use service::{Form, Wire};
 
-use super::ops::{ListEntitlements, Listed};
-use super::{Entitlement, Source};
+use super::ops::{ListEntitlements, Listed, Verified, VerifySeats};
+use super::{Capability, Drift, Entitlement, Pool, Source};
 use crate::product::wire::present_plans;
 
 impl Wire for ListEntitlements {
@@ -44,22 +44,59 @@ impl Wire for ListEntitlements {
     }
 }
 
+impl Wire for VerifySeats {
+    type Request = pb::VerifySeatsRequest;
+    type Response = pb::VerifySeatsResponse;
+    type Reply = Verified;
+
+    fn parse(pb::VerifySeatsRequest {}: Self::Request) -> Result<Self, Fault> {
+        Ok(Self)
+    }
+
+    fn present(verified: Verified) -> Self::Response {
+        let counters =
+            |pool: &Pool| pb::SeatCounters { seats: pool.seats, suspended: pool.suspended, consumed: pool.consumed };
+        let drift = |drift: &Drift| pb::SeatDrift {
+            customer_id: drift.customer.to_string(),
+            product_id: drift.told.product.to_string(),
+            told: Some(counters(&drift.told)),
+            counted: Some(counters(&drift.counted)),
+        };
+        pb::VerifySeatsResponse {
+            pools: verified.pools,
+            drifts: verified.drifts.iter().map(drift).collect(),
+            more: verified.more,
+        }
+    }
+}
+
 /// An entitlement as its readers see it.
 pub(crate) fn present(entitlement: &Entitlement) -> pb::Entitlement {
     let source = |source: &Source| pb::SeatSource {
         subscription_id: source.subscription.to_string(),
         offer_id: source.offer.to_string(),
         partner_id: source.partner.to_string(),
+        quantity: source.quantity,
+        suspended: source.suspended,
+        orderable: source.orderable,
+    };
+    let capability = match entitlement.pool.capability() {
+        Capability::Enabled => pb::entitlement::Capability::Enabled,
+        Capability::Warning => pb::entitlement::Capability::Warning,
+        Capability::Suspended => pb::entitlement::Capability::Suspended,
     };
     pb::Entitlement {
         product_id: entitlement.pool.product.to_string(),
         product_name: entitlement.name.clone(),
         part_number: entitlement.part_number.clone(),
-        capability: pb::entitlement::Capability::Enabled.into(),
-        total: entitlement.pool.total,
+        capability: capability.into(),
+        total: entitlement.pool.total(),
         consumed: entitlement.pool.consumed,
         available: entitlement.pool.available(),
         buy_more: entitlement.pool.available() == 0,
         sources: entitlement.sources.iter().map(source).collect(),
+        active: entitlement.pool.active(),
+        warning: entitlement.pool.warning(),
+        suspended: entitlement.pool.suspended,
     }
 }

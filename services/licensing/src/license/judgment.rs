@@ -9,7 +9,7 @@ use base::Id;
 use uuid::Uuid;
 
 use super::{Change, Effect, Held, Member, Mode, Obstacle, Outcome, Places};
-use crate::entitlement::Pool;
+use crate::entitlement::{Capability, Pool};
 use crate::product::Product;
 use crate::product_rules::{Breach, PlanRules, Rules};
 use crate::user::User;
@@ -176,11 +176,12 @@ impl Ground {
 struct Seats {
     free: i64,
     total: i64,
+    suspended: bool,
 }
 
 impl Seats {
     fn of(pool: &Pool) -> Self {
-        Self { free: pool.available(), total: pool.total }
+        Self { free: pool.free(), total: pool.total(), suspended: pool.capability() == Capability::Suspended }
     }
 }
 
@@ -206,6 +207,7 @@ fn obstacles(
         }
         match seats.get(place).copied().flatten() {
             None => obstacles.push(Obstacle::NotEntitled { place }),
+            Some(seats) if seats.suspended => obstacles.push(Obstacle::SubscriptionSuspended { place }),
             Some(seats) if seats.free < 1 => obstacles.push(Obstacle::NoSeats { place, total: seats.total }),
             Some(_) => {}
         }

@@ -147,6 +147,11 @@ pub enum Obstacle {
         /// The place.
         place: usize,
     },
+    /// Every subscription to the product at this place is suspended.
+    SubscriptionSuspended {
+        /// The place.
+        place: usize,
+    },
     /// Every seat of the product at this place is taken, at this position of the request.
     NoSeats {
         /// The place.
@@ -198,6 +203,7 @@ impl Obstacle {
             Self::UsageLocationRequired => "USAGE_LOCATION_REQUIRED",
             Self::LocationNotAllowed { .. } => "USAGE_LOCATION_NOT_ALLOWED",
             Self::NotEntitled { .. } => "NOT_ENTITLED",
+            Self::SubscriptionSuspended { .. } => "SUBSCRIPTION_SUSPENDED",
             Self::NoSeats { .. } => "NO_SEATS_AVAILABLE",
             Self::DependencyNotMet { .. } => "DEPENDENCY_NOT_MET",
             Self::DependentPresent { .. } => "DEPENDENT_LICENSE_PRESENT",
@@ -211,6 +217,7 @@ impl Obstacle {
         match self {
             Self::LocationNotAllowed { place }
             | Self::NotEntitled { place }
+            | Self::SubscriptionSuspended { place }
             | Self::NoSeats { place, .. }
             | Self::DependencyNotMet { place, .. }
             | Self::DependentPresent { place, .. }

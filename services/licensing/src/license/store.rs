@@ -187,6 +187,8 @@ pub struct License {
     pub excluded: BTreeSet<Uuid>,
     /// When it was given.
     pub assign_time: Timestamp,
+    /// It cannot be used: every subscription to the product is suspended.
+    pub disabled: bool,
 }
 
 impl Record for License {
@@ -197,6 +199,7 @@ impl Record for License {
             part_number: row.get("part_number")?,
             excluded: excluded(&row.get::<String>("excluded_plans")?)?,
             assign_time: row.get("assign_time")?,
+            disabled: row.get::<i64>("active_seats")? == 0,
         })
     }
 }
@@ -204,8 +207,9 @@ impl Record for License {
 /// What a user holds, by the name of the product: no more than there are products.
 pub async fn of_user(tx: &mut Tx, customer: Id<Organization>, user: Id<User>) -> Result<Vec<License>, Fault> {
     tx.sql(
-        "SELECT product_id, name, part_number, excluded_plans, assignments.create_time AS assign_time
-         FROM assignments JOIN products USING (product_id)
+        "SELECT product_id, name, part_number, excluded_plans, assignments.create_time AS assign_time,
+             seats - suspended AS active_seats
+         FROM assignments JOIN products USING (product_id) JOIN pools USING (customer_id, product_id)
          WHERE customer_id = $1 AND user_id = $2
          ORDER BY name_key, product_id",
     )
@@ -213,4 +217,30 @@ pub async fn of_user(tx: &mut Tx, customer: Id<Organization>, user: Id<User>) ->
     .bind(user)
     .all()
     .await
+}
+
+/// Ends the licenses that were given last, as many as have no seat any more. The pool is held.
+pub async fn end_newest(
+    tx: &mut Tx,
+    customer: Id<Organization>,
+    product: Id<Product>,
+    count: i64,
+) -> Result<(), Fault> {
+    let ended = tx
+        .sql(
+            "DELETE FROM assignments
+             WHERE customer_id = $1 AND product_id = $2 AND user_id IN (
+                 SELECT user_id FROM assignments
+                 WHERE customer_id = $1 AND product_id = $2
+                 ORDER BY create_time DESC, user_id DESC LIMIT $3)",
+        )
+        .bind(customer)
+        .bind(product)
+        .bind(count)
+        .execute()
+        .await?;
+    if i64::try_from(ended) == Ok(count) {
+        return Ok(());
+    }
+    Err(Fault::internal("a pool counts licenses that are not there"))
 }

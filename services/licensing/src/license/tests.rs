@@ -14,8 +14,8 @@ fn plan(n: u128) -> Uuid {
     Uuid::from_u128(n)
 }
 
-fn pool(product: u128, total: i64, consumed: i64) -> Pool {
-    Pool { product: id(product), total, consumed }
+fn pool(product: u128, seats: i64, consumed: i64) -> Pool {
+    Pool { product: id(product), seats, suspended: 0, consumed }
 }
 
 fn places(list: &[usize]) -> Places {
@@ -226,4 +226,14 @@ fn a_product_is_held_by_none_some_or_all() {
     assert_eq!(Holding::of(2, 3), Holding::Some);
     assert_eq!(Holding::of(3, 3), Holding::All);
     assert_eq!(Holding::of(0, 0), Holding::None);
+}
+
+#[test]
+fn suspended_seats_are_given_to_nobody() {
+    let judged = |pool| classify(&change(&[0], &[7], &[]), &ground(vec![pool], &[(0, &[])]));
+    let suspended = Outcome::Failed(vec![Obstacle::SubscriptionSuspended { place: 0 }]);
+    assert_eq!(judged(Pool { suspended: 5, ..pool(7, 5, 2) }), [suspended]);
+    // Two licenses take suspended seats: four are in use, and none is left.
+    let full = Outcome::Failed(vec![Obstacle::NoSeats { place: 0, total: 4 }]);
+    assert_eq!(judged(Pool { suspended: 4, ..pool(7, 6, 4) }), [full]);
 }

@@ -114,6 +114,7 @@ fn error(obstacle: &Obstacle, product: impl Fn(usize) -> String) -> pb::LicenseE
             error.total = *total;
             "60012".clone_into(&mut error.partner_center_code);
         }
+        Obstacle::SubscriptionSuspended { .. } => "2001".clone_into(&mut error.partner_center_code),
         Obstacle::UserNotFound => "60002".clone_into(&mut error.partner_center_code),
         Obstacle::DependencyNotMet { plan, any_of, .. } => {
             error.service_plan_id = plan.to_string();
@@ -336,12 +337,17 @@ impl Wire for GetUserLicenses {
                 license.excluded.iter().any(|excluded| excluded.to_string() == plan.service_plan_id)
             };
             let (excluded_service_plans, service_plans) = all.into_iter().partition(is_excluded);
+            let state = match license.disabled {
+                true => pb::user_license::State::Disabled,
+                false => pb::user_license::State::Enabled,
+            };
             pb::UserLicense {
                 product_id: license.product.to_string(),
                 product_name: license.name.clone(),
                 part_number: license.part_number.clone(),
                 service_plans,
                 assign_time: Some(timestamp(license.assign_time)),
+                state: state.into(),
                 excluded_service_plans,
             }
         };

@@ -1,7 +1,7 @@
 //! Offers: under which conditions a product is sold.
 //!
-//! Owns where, how many and whether. Promises that an offer sells one product for ever. Refuses to know prices: nothing
-//! here is billed.
+//! Owns where, how many, how often and whether, what an add-on adds to, and what is a trial. Promises that an offer sells
+//! one product for ever. Refuses to know prices: nothing here is billed.
 
 pub mod ops;
 pub mod store;
@@ -9,7 +9,7 @@ mod wire;
 
 use std::collections::BTreeSet;
 
-use base::{Id, Timestamp};
+use base::{Fault, Id, Timestamp};
 
 use crate::product::Product;
 
@@ -18,6 +18,41 @@ pub const QUANTITY_MAX: i64 = 1_000_000;
 
 /// Countries of an offer that is not sold everywhere, at most.
 pub const COUNTRIES_MAX: usize = 250;
+
+/// Offers that one add-on adds to, at most.
+pub const PARENTS_MAX: usize = 100;
+
+/// Subscriptions of one customer under one offer that a limit can allow, at most.
+pub const LIMIT_MAX: i64 = 10_000;
+
+/// How many subscriptions of one customer an offer allows, whoever sells them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// At one time: those that are not deleted count.
+    Concurrent(i64),
+    /// Ever.
+    Lifetime(i64),
+}
+
+impl Limit {
+    /// As the database writes its unit.
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Self::Concurrent(_) => "CONCURRENT",
+            Self::Lifetime(_) => "LIFETIME",
+        }
+    }
+
+    /// The number.
+    pub const fn count(self) -> i64 {
+        match self {
+            Self::Concurrent(count) | Self::Lifetime(count) => count,
+        }
+    }
+}
+
+/// Characters of the name of a product family, at most.
+pub const PRODUCT_FAMILY_MAX: usize = 50;
 
 /// An offer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +71,14 @@ pub struct Offer {
     pub maximum_quantity: i64,
     /// It can be ordered now.
     pub available: bool,
+    /// What it brings ends by itself ([`crate::subscription::TRIAL_LIFE`]).
+    pub trial: bool,
+    /// How often a customer can have it.
+    pub limit: Option<Limit>,
+    /// What it adds to, if it is an add-on: a subscription under one of these offers.
+    pub parents: BTreeSet<Id<Offer>>,
+    /// What it is sold with when customers are let to buy by themselves (C26); empty for nothing.
+    pub product_family: String,
     /// When it was made.
     pub create_time: Timestamp,
     /// When it was last changed.
@@ -48,6 +91,27 @@ impl Offer {
     /// Whether it is sold in a country.
     pub fn is_sold_in(&self, country: &str) -> bool {
         self.countries.is_empty() || self.countries.contains(country)
+    }
+
+    /// How often a customer can have it: a trial once, ever.
+    pub fn effective_limit(&self) -> Option<Limit> {
+        if self.trial { Some(Limit::Lifetime(1)) } else { self.limit }
+    }
+
+    /// Whether a subscription under it can have so many seats.
+    ///
+    /// # Errors
+    /// `QUANTITY_OUT_OF_RANGE`.
+    pub fn check_quantity(&self, quantity: i64) -> Result<(), Fault> {
+        let (minimum, maximum) = (self.minimum_quantity, self.maximum_quantity);
+        if (minimum..=maximum).contains(&quantity) {
+            return Ok(());
+        }
+        let message = format!("the offer is sold with {minimum} to {maximum} seats, not with {quantity}");
+        Err(Fault::precondition("QUANTITY_OUT_OF_RANGE", message)
+            .with("minimum", minimum)
+            .with("maximum", maximum)
+            .with("partner_center_code", 2002))
     }
 
     /// Whether everything that can be chosen about it is the same.

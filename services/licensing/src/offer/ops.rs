@@ -7,7 +7,7 @@ use service::page_token::{self, Tokens};
 use service::{Cx, Fact, Operation};
 
 use super::store::Filter;
-use super::{Offer, store};
+use super::{Limit, Offer, store};
 use crate::Licensing;
 use crate::policy::{Permission, Target};
 use crate::product::{self, Product};
@@ -22,6 +22,10 @@ pub struct UpsertOffer {
     pub(super) minimum_quantity: i64,
     pub(super) maximum_quantity: i64,
     pub(super) available: bool,
+    pub(super) trial: bool,
+    pub(super) limit: Option<Limit>,
+    pub(super) parents: BTreeSet<Id<Offer>>,
+    pub(super) product_family: String,
     pub(super) version: Option<i64>,
 }
 
@@ -39,6 +43,17 @@ impl Operation for UpsertOffer {
         if product::store::get(&mut cx.tx, self.product).await?.is_none() {
             return Err(Fault::not_found("product", self.product));
         }
+        for parent in &self.parents {
+            let found = store::get(&mut cx.tx, *parent).await?.ok_or_else(|| Fault::not_found("offer", parent))?;
+            if !found.parents.is_empty() {
+                let message = format!("the offer {parent} is an add-on itself: nothing adds to it");
+                return Err(Fault::precondition("PARENT_IS_ADD_ON", message).with("offer_id", parent));
+            }
+        }
+        if !self.parents.is_empty() && store::is_parent(&mut cx.tx, self.id).await? {
+            let message = "other offers add to this one: it is no add-on itself";
+            return Err(Fault::precondition("PARENT_IS_ADD_ON", message).with("offer_id", self.id));
+        }
         let now = cx.now();
         let wanted = Offer {
             id: self.id,
@@ -48,6 +63,10 @@ impl Operation for UpsertOffer {
             minimum_quantity: self.minimum_quantity,
             maximum_quantity: self.maximum_quantity,
             available: self.available,
+            trial: self.trial,
+            limit: self.limit,
+            parents: self.parents.clone(),
+            product_family: self.product_family.clone(),
             create_time: now,
             update_time: now,
             version: 1,
@@ -94,6 +113,10 @@ fn described(offer: &Offer) -> BTreeMap<&'static str, String> {
         ("minimum_quantity", offer.minimum_quantity.to_string()),
         ("maximum_quantity", offer.maximum_quantity.to_string()),
         ("available", offer.available.to_string()),
+        ("trial", offer.trial.to_string()),
+        ("limit", offer.limit.map(|limit| format!("{} {}", limit.unit(), limit.count())).unwrap_or_default()),
+        ("parent_offer_ids", offer.parents.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")),
+        ("product_family", offer.product_family.clone()),
     ])
 }
 

@@ -5,13 +5,20 @@ use std::collections::BTreeSet;
 use base::{Fault, Id, Keyset, Page, Seek, Timestamp};
 use db::{Record, Row, Tx};
 
-use super::Offer;
+use super::{Limit, Offer};
 use crate::product::Product;
 use base::names::{prefix_end, sort_key};
 
 impl Record for Offer {
-    /// Without its countries.
+    /// Without its countries and what it adds to.
     fn read(row: &Row) -> Result<Self, Fault> {
+        let count = row.get::<Option<i64>>("limit_count")?;
+        let limit = match (row.get::<Option<String>>("limit_unit")?.as_deref(), count) {
+            (None, None) => None,
+            (Some("CONCURRENT"), Some(count)) => Some(Limit::Concurrent(count)),
+            (Some("LIFETIME"), Some(count)) => Some(Limit::Lifetime(count)),
+            _ => return Err(Fault::internal("an offer's row holds no limit")),
+        };
         Ok(Self {
             id: row.get("offer_id")?,
             product: row.get("product_id")?,
@@ -20,6 +27,10 @@ impl Record for Offer {
             minimum_quantity: row.get("minimum_quantity")?,
             maximum_quantity: row.get("maximum_quantity")?,
             available: row.get("available")?,
+            trial: row.get("trial")?,
+            limit,
+            parents: BTreeSet::new(),
+            product_family: row.get("product_family")?,
             create_time: row.get("create_time")?,
             update_time: row.get("update_time")?,
             version: row.get("version")?,
@@ -31,8 +42,8 @@ impl Record for Offer {
 pub async fn get(tx: &mut Tx, id: Id<Offer>) -> Result<Option<Offer>, Fault> {
     let found: Option<Offer> = tx
         .sql(
-            "SELECT offer_id, product_id, name, minimum_quantity, maximum_quantity, available, create_time, update_time,
-                 version
+            "SELECT offer_id, product_id, name, minimum_quantity, maximum_quantity, available, trial, limit_unit,
+                 limit_count, product_family, create_time, update_time, version
              FROM offers
              WHERE offer_id = $1",
         )
@@ -40,15 +51,15 @@ pub async fn get(tx: &mut Tx, id: Id<Offer>) -> Result<Option<Offer>, Fault> {
         .for_share()
         .optional()
         .await?;
-    with_countries(tx, found).await
+    complete(tx, found).await
 }
 
 /// The offer, held for a change.
 pub async fn lock(tx: &mut Tx, id: Id<Offer>) -> Result<Option<Offer>, Fault> {
     let found: Option<Offer> = tx
         .sql(
-            "SELECT offer_id, product_id, name, minimum_quantity, maximum_quantity, available, create_time, update_time,
-                 version
+            "SELECT offer_id, product_id, name, minimum_quantity, maximum_quantity, available, trial, limit_unit,
+                 limit_count, product_family, create_time, update_time, version
              FROM offers
              WHERE offer_id = $1",
         )
@@ -56,16 +67,17 @@ pub async fn lock(tx: &mut Tx, id: Id<Offer>) -> Result<Option<Offer>, Fault> {
         .for_update()
         .optional()
         .await?;
-    with_countries(tx, found).await
+    complete(tx, found).await
 }
 
-async fn with_countries(tx: &mut Tx, found: Option<Offer>) -> Result<Option<Offer>, Fault> {
+async fn complete(tx: &mut Tx, found: Option<Offer>) -> Result<Option<Offer>, Fault> {
     let mut offers: Vec<Offer> = found.into_iter().collect();
-    add_countries(tx, &mut offers).await?;
+    add_places(tx, &mut offers).await?;
     Ok(offers.pop())
 }
 
-async fn add_countries(tx: &mut Tx, offers: &mut [Offer]) -> Result<(), Fault> {
+/// Adds where they are sold, and what they add to.
+async fn add_places(tx: &mut Tx, offers: &mut [Offer]) -> Result<(), Fault> {
     let ids: Vec<Id<Offer>> = offers.iter().map(|offer| offer.id).collect();
     let countries: Vec<(Id<Offer>, String)> = tx
         .sql_for(
@@ -80,7 +92,28 @@ async fn add_countries(tx: &mut Tx, offers: &mut [Offer]) -> Result<(), Fault> {
             offer.countries.insert(country);
         }
     }
+    let parents: Vec<(Id<Offer>, Id<Offer>)> = tx
+        .sql_for(
+            "SELECT offer_id, parent_offer_id FROM offer_parents
+             WHERE offer_id IN (SELECT unhex(value) FROM json_each($1))",
+            "SELECT offer_id, parent_offer_id FROM offer_parents WHERE offer_id = ANY($1)",
+        )
+        .bind(&ids)
+        .all()
+        .await?;
+    for (id, parent) in parents {
+        if let Some(offer) = offers.iter_mut().find(|offer| offer.id == id) {
+            offer.parents.insert(parent);
+        }
+    }
     Ok(())
+}
+
+/// Whether something adds to it.
+pub async fn is_parent(tx: &mut Tx, id: Id<Offer>) -> Result<bool, Fault> {
+    let child: Option<Id<Offer>> =
+        tx.sql("SELECT offer_id FROM offer_parents WHERE parent_offer_id = $1 LIMIT 1").bind(id).optional().await?;
+    Ok(child.is_some())
 }
 
 /// Which offers a list holds.
@@ -100,8 +133,8 @@ pub struct Filter {
 pub async fn list(tx: &mut Tx, filter: &Filter, seek: &Seek, limit: usize) -> Result<Page<Offer>, Fault> {
     let rows: Vec<Offer> = tx
         .sql(
-            "SELECT offer_id, product_id, name, minimum_quantity, maximum_quantity, available, create_time, update_time,
-                 version
+            "SELECT offer_id, product_id, name, minimum_quantity, maximum_quantity, available, trial, limit_unit,
+                 limit_count, product_family, create_time, update_time, version
              FROM offers
              WHERE name_key >= $1",
         )
@@ -118,7 +151,7 @@ pub async fn list(tx: &mut Tx, filter: &Filter, seek: &Seek, limit: usize) -> Re
         .all()
         .await?;
     let mut page = Page::cut(rows, limit, seek, |offer| Keyset { key: sort_key(&offer.name), id: offer.id.uuid() });
-    add_countries(tx, &mut page.rows).await?;
+    add_places(tx, &mut page.rows).await?;
     Ok(page)
 }
 
@@ -127,8 +160,8 @@ pub async fn insert(tx: &mut Tx, offer: &Offer) -> Result<bool, Fault> {
     let inserted = tx
         .sql(
             "INSERT INTO offers (offer_id, product_id, name, name_key, minimum_quantity, maximum_quantity, available,
-                 version, create_time, update_time)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                 trial, limit_unit, limit_count, product_family, version, create_time, update_time)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
              ON CONFLICT DO NOTHING",
         )
         .bind(offer.id)
@@ -138,13 +171,17 @@ pub async fn insert(tx: &mut Tx, offer: &Offer) -> Result<bool, Fault> {
         .bind(offer.minimum_quantity)
         .bind(offer.maximum_quantity)
         .bind(offer.available)
+        .bind(offer.trial)
+        .bind(offer.limit.map(|limit| limit.unit().to_owned()))
+        .bind(offer.limit.map(Limit::count))
+        .bind(&offer.product_family)
         .bind(offer.version)
         .bind(offer.create_time)
         .bind(offer.update_time)
         .execute()
         .await?;
     if inserted == 1 {
-        set_countries(tx, offer).await?;
+        set_places(tx, offer).await?;
     }
     Ok(inserted == 1)
 }
@@ -153,7 +190,7 @@ pub async fn insert(tx: &mut Tx, offer: &Offer) -> Result<bool, Fault> {
 pub async fn update(tx: &mut Tx, offer: &Offer, now: Timestamp) -> Result<(), Fault> {
     tx.sql(
         "UPDATE offers SET name = $2, name_key = $3, minimum_quantity = $4, maximum_quantity = $5, available = $6,
-             version = version + 1, update_time = $7
+             trial = $7, limit_unit = $8, limit_count = $9, product_family = $10, version = version + 1, update_time = $11
          WHERE offer_id = $1",
     )
     .bind(offer.id)
@@ -162,18 +199,31 @@ pub async fn update(tx: &mut Tx, offer: &Offer, now: Timestamp) -> Result<(), Fa
     .bind(offer.minimum_quantity)
     .bind(offer.maximum_quantity)
     .bind(offer.available)
+    .bind(offer.trial)
+    .bind(offer.limit.map(|limit| limit.unit().to_owned()))
+    .bind(offer.limit.map(Limit::count))
+    .bind(&offer.product_family)
     .bind(now)
     .execute()
     .await?;
     tx.sql("DELETE FROM offer_countries WHERE offer_id = $1").bind(offer.id).execute().await?;
-    set_countries(tx, offer).await
+    tx.sql("DELETE FROM offer_parents WHERE offer_id = $1").bind(offer.id).execute().await?;
+    set_places(tx, offer).await
 }
 
-async fn set_countries(tx: &mut Tx, offer: &Offer) -> Result<(), Fault> {
+/// Writes where it is sold, and what it adds to.
+async fn set_places(tx: &mut Tx, offer: &Offer) -> Result<(), Fault> {
     for country in &offer.countries {
         tx.sql("INSERT INTO offer_countries (offer_id, country) VALUES ($1, $2)")
             .bind(offer.id)
             .bind(country)
+            .execute()
+            .await?;
+    }
+    for parent in &offer.parents {
+        tx.sql("INSERT INTO offer_parents (offer_id, parent_offer_id) VALUES ($1, $2)")
+            .bind(offer.id)
+            .bind(*parent)
             .execute()
             .await?;
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use base::country::Country;
-use base::{Fault, Page, Seek};
+use base::{Fault, Id, Page, Seek};
 use proto::licensing::v1 as pb;
 use service::form::{etag, timestamp};
 use service::page_token::Tokens;
@@ -11,7 +11,7 @@ use service::{Form, Wire};
 
 use super::ops::{GetOffer, ListOffers, UpsertOffer};
 use super::store::Filter;
-use super::{COUNTRIES_MAX, Offer, QUANTITY_MAX};
+use super::{COUNTRIES_MAX, LIMIT_MAX, Limit, Offer, PARENTS_MAX, PRODUCT_FAMILY_MAX, QUANTITY_MAX};
 use crate::product::wire::NAME_MAX;
 use base::names::sort_key;
 
@@ -34,6 +34,12 @@ impl Wire for UpsertOffer {
             let message = format!("lies between minimum_quantity and quantity_max, {QUANTITY_MAX}");
             form.wrong("maximum_quantity", "OUT_OF_RANGE", message);
         }
+        if request.trial && minimum != maximum {
+            form.wrong("maximum_quantity", "OUT_OF_RANGE", "the seats of a trial are fixed: both bounds are the same");
+        }
+        let limit = limit(&mut form, &request);
+        let parents = parents(&mut form, &request);
+        let product_family = form.text("product_family", &request.product_family, 0..=PRODUCT_FAMILY_MAX);
         let version = form.etag(&request.etag);
         form.finish(|| {
             Some(Self {
@@ -44,6 +50,10 @@ impl Wire for UpsertOffer {
                 minimum_quantity: minimum,
                 maximum_quantity: maximum,
                 available: request.available,
+                trial: request.trial,
+                limit: limit?,
+                parents,
+                product_family: product_family?,
                 version,
             })
         })
@@ -64,6 +74,49 @@ fn countries(form: &mut Form, codes: &[String]) -> BTreeSet<String> {
         form.take(format!("countries[{at}]"), Country::parse(code).map(|country| country.as_str().to_owned()))
     };
     codes.iter().enumerate().filter_map(read).collect()
+}
+
+/// A trial has its own limit, so that none is given with it.
+fn limit(form: &mut Form, request: &pb::UpsertOfferRequest) -> Option<Option<Limit>> {
+    let count = i64::from(request.limit);
+    let limit = match pb::LimitUnit::try_from(request.limit_unit) {
+        Ok(pb::LimitUnit::Unspecified) => {
+            if count != 0 {
+                form.wrong("limit", "OUT_OF_RANGE", "is 0 when there is no limit");
+            }
+            return Some(None);
+        }
+        Ok(pb::LimitUnit::Concurrent) => Limit::Concurrent(count),
+        Ok(pb::LimitUnit::Lifetime) => Limit::Lifetime(count),
+        Err(_) => {
+            form.wrong("limit_unit", "UNKNOWN_VALUE", "is not a unit of limits");
+            return None;
+        }
+    };
+    if request.trial {
+        form.wrong("limit_unit", "UNKNOWN_VALUE", "is left out for a trial, which a customer can have once");
+    }
+    if !(1..=LIMIT_MAX).contains(&count) {
+        form.wrong("limit", "OUT_OF_RANGE", format!("lies between 1 and offer_limit_max, {LIMIT_MAX}"));
+    }
+    Some(Some(limit))
+}
+
+fn parents(form: &mut Form, request: &pb::UpsertOfferRequest) -> BTreeSet<Id<Offer>> {
+    let ids = &request.parent_offer_ids;
+    if ids.len() > PARENTS_MAX {
+        let message = format!("has {} offers; offer_parents_max is {PARENTS_MAX}", ids.len());
+        form.wrong("parent_offer_ids", "TOO_LONG", message);
+        return BTreeSet::new();
+    }
+    let mut parents = BTreeSet::new();
+    for (at, id) in ids.iter().enumerate() {
+        if *id == request.offer_id {
+            form.wrong(format!("parent_offer_ids[{at}]"), "MALFORMED", "an offer does not add to itself");
+        }
+        parents.extend(form.id::<Offer>(format!("parent_offer_ids[{at}]"), id));
+    }
+    parents
 }
 
 impl Wire for ListOffers {
@@ -142,5 +195,15 @@ fn present(offer: &Offer) -> pb::Offer {
         create_time: Some(timestamp(offer.create_time)),
         update_time: Some(timestamp(offer.update_time)),
         etag: etag(offer.version),
+        trial: offer.trial,
+        limit_unit: match offer.limit {
+            None => pb::LimitUnit::Unspecified,
+            Some(Limit::Concurrent(_)) => pb::LimitUnit::Concurrent,
+            Some(Limit::Lifetime(_)) => pb::LimitUnit::Lifetime,
+        }
+        .into(),
+        limit: offer.limit.map_or(0, |limit| quantity(limit.count())),
+        parent_offer_ids: offer.parents.iter().map(ToString::to_string).collect(),
+        product_family: offer.product_family.clone(),
     }
 }

@@ -5,7 +5,7 @@
 
 pub mod store;
 
-use base::Id;
+use base::{Fault, Id};
 
 use crate::organization::Organization;
 
@@ -62,4 +62,16 @@ pub struct Partnership {
     pub active: bool,
     /// Rises with every change.
     pub version: i64,
+}
+
+/// Whether a partner may begin anything new: what a suspended one has goes on.
+///
+/// # Errors
+/// `ACCOUNT_SUSPENDED`.
+pub fn check_may_begin(standing: Option<&Standing>) -> Result<(), Fault> {
+    if standing.is_some_and(|standing| standing.suspended) {
+        let message = "the organization is suspended as a partner: what it has goes on, nothing new begins";
+        return Err(Fault::precondition("ACCOUNT_SUSPENDED", message).with("partner_center_code", 800039));
+    }
+    Ok(())
 }

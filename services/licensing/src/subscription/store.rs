@@ -1,12 +1,14 @@
 //! Subscriptions in SQL.
 
-use base::{Fault, Id, Keyset, Page, Seek};
+use base::names::sort_key;
+use base::{Fault, Id, Keyset, Page, Seek, Timestamp};
 use db::{Record, Row, Tx};
 
-use super::{Reseller, Subscription};
+use super::history::{Actor, Change, Kind};
+use super::{Reason, Reseller, State, Subscription};
+use crate::offer::{Limit, Offer};
 use crate::organization::Organization;
 use crate::product::Product;
-use base::names::sort_key;
 
 impl Record for Subscription {
     fn read(row: &Row) -> Result<Self, Fault> {
@@ -18,8 +20,11 @@ impl Record for Subscription {
             customer: row.get("customer_id")?,
             product: row.get("product_id")?,
             offer: row.get("offer_id")?,
+            parent: row.get("parent_id")?,
             friendly_name: row.get("friendly_name")?,
             quantity: row.get("quantity")?,
+            state: state(row)?,
+            trial_end: row.get("trial_end_time")?,
             partner: row.get("partner_id")?,
             reseller: reseller.zip(mpn_id).map(|(id, mpn_id)| Reseller { id, mpn_id }),
             create_time: row.get("create_time")?,
@@ -29,22 +34,68 @@ impl Record for Subscription {
     }
 }
 
+fn state(row: &Row) -> Result<State, Fault> {
+    let (reason, time) = (row.get::<Option<String>>("state_reason")?, row.get("state_time")?);
+    let reason = reason.map(|reason| read_reason(&reason)).transpose()?;
+    match (row.get::<String>("state")?.as_str(), reason, row.get("expire_time")?) {
+        ("ACTIVE", None, None) => Ok(State::Active { time }),
+        ("SUSPENDED", Some(reason), Some(expire_time)) => Ok(State::Suspended { reason, time, expire_time }),
+        ("DELETED", Some(reason), None) => Ok(State::Deleted { reason, time }),
+        _ => Err(Fault::internal("a subscription's row holds no state")),
+    }
+}
+
+fn read_reason(text: &str) -> Result<Reason, Fault> {
+    Reason::parse(text).ok_or_else(|| Fault::internal("a subscription's row holds an unknown reason"))
+}
+
+/// A state in its columns: its word, why, since when, until when.
+struct Written {
+    word: &'static str,
+    reason: Option<&'static str>,
+    time: Timestamp,
+    expire_time: Option<Timestamp>,
+}
+
+impl Written {
+    const fn of(state: State) -> Self {
+        match state {
+            State::Active { time } => Self { word: "ACTIVE", reason: None, time, expire_time: None },
+            State::Suspended { reason, time, expire_time } => {
+                Self { word: "SUSPENDED", reason: Some(reason.as_str()), time, expire_time: Some(expire_time) }
+            }
+            State::Deleted { reason, time } => {
+                Self { word: "DELETED", reason: Some(reason.as_str()), time, expire_time: None }
+            }
+        }
+    }
+}
+
 /// Writes a new subscription.
 pub async fn insert(tx: &mut Tx, subscription: &Subscription) -> Result<(), Fault> {
     let reseller = subscription.reseller.as_ref();
+    let state = Written::of(subscription.state);
     tx.sql(
-        "INSERT INTO subscriptions (subscription_id, order_id, customer_id, product_id, offer_id, friendly_name,
-             name_key, quantity, state, partner_id, reseller_id, reseller_mpn_id, version, create_time, update_time)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'ACTIVE', $9, $10, $11, $12, $13, $14)",
+        "INSERT INTO subscriptions (subscription_id, order_id, customer_id, product_id, offer_id, parent_id,
+             friendly_name, name_key, quantity, state, state_reason, state_time, expire_time, trial_end_time, due_time,
+             partner_id, reseller_id, reseller_mpn_id, version, create_time, update_time)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)",
     )
     .bind(subscription.id)
     .bind(subscription.order)
     .bind(subscription.customer)
     .bind(subscription.product)
     .bind(subscription.offer)
+    .bind(subscription.parent)
     .bind(&subscription.friendly_name)
     .bind(sort_key(&subscription.friendly_name))
     .bind(subscription.quantity)
+    .bind(state.word)
+    .bind(state.reason.map(str::to_owned))
+    .bind(state.time)
+    .bind(state.expire_time)
+    .bind(subscription.trial_end)
+    .bind(subscription.due_time())
     .bind(subscription.partner)
     .bind(reseller.map(|reseller| reseller.id))
     .bind(reseller.map(|reseller| reseller.mpn_id.clone()))
@@ -56,17 +107,97 @@ pub async fn insert(tx: &mut Tx, subscription: &Subscription) -> Result<(), Faul
     .map(drop)
 }
 
+/// Writes what a subscription that is held has become.
+pub async fn update(tx: &mut Tx, after: &Subscription) -> Result<(), Fault> {
+    let state = Written::of(after.state);
+    let updated = tx
+        .sql(
+            "UPDATE subscriptions SET quantity = $3, state = $4, state_reason = $5, state_time = $6, expire_time = $7,
+                 due_time = $8, version = version + 1, update_time = $9
+             WHERE subscription_id = $1 AND version = $2 - 1",
+        )
+        .bind(after.id)
+        .bind(after.version)
+        .bind(after.quantity)
+        .bind(state.word)
+        .bind(state.reason.map(str::to_owned))
+        .bind(state.time)
+        .bind(state.expire_time)
+        .bind(after.due_time())
+        .bind(after.update_time)
+        .execute()
+        .await?;
+    if updated == 1 { Ok(()) } else { Err(Fault::internal("a subscription that was held has changed")) }
+}
+
+/// A subscription with its parent and what adds to it, held for a change in the order of their ids.
+pub async fn lock_family(tx: &mut Tx, id: Id<Subscription>) -> Result<Vec<Subscription>, Fault> {
+    tx.sql(
+        "SELECT subscription_id, order_id, customer_id, product_id, offer_id, parent_id, friendly_name, quantity, state,
+             state_reason, state_time, expire_time, trial_end_time, partner_id, reseller_id, reseller_mpn_id, version,
+             create_time, update_time
+         FROM subscriptions
+         WHERE subscription_id = $1 OR parent_id = $1
+             OR subscription_id = (SELECT parent_id FROM subscriptions WHERE subscription_id = $1)
+         ORDER BY subscription_id",
+    )
+    .bind(id)
+    .for_update()
+    .all()
+    .await
+}
+
+/// Those that change by themselves now, the earliest first.
+pub async fn due(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<Id<Subscription>>, Fault> {
+    tx.sql("SELECT subscription_id FROM subscriptions WHERE due_time <= $1 ORDER BY due_time LIMIT $2")
+        .bind(now)
+        .bind(limit)
+        .all()
+        .await
+}
+
 /// One subscription.
 pub async fn get(tx: &mut Tx, id: Id<Subscription>) -> Result<Option<Subscription>, Fault> {
     tx.sql(
-        "SELECT subscription_id, order_id, customer_id, product_id, offer_id, friendly_name, quantity, partner_id,
-             reseller_id, reseller_mpn_id, version, create_time, update_time
+        "SELECT subscription_id, order_id, customer_id, product_id, offer_id, parent_id, friendly_name, quantity, state,
+             state_reason, state_time, expire_time, trial_end_time, partner_id, reseller_id, reseller_mpn_id, version,
+             create_time, update_time
          FROM subscriptions
          WHERE subscription_id = $1",
     )
     .bind(id)
     .optional()
     .await
+}
+
+/// One subscription, held as it is.
+pub async fn hold(tx: &mut Tx, id: Id<Subscription>) -> Result<Option<Subscription>, Fault> {
+    tx.sql(
+        "SELECT subscription_id, order_id, customer_id, product_id, offer_id, parent_id, friendly_name, quantity, state,
+             state_reason, state_time, expire_time, trial_end_time, partner_id, reseller_id, reseller_mpn_id, version,
+             create_time, update_time
+         FROM subscriptions
+         WHERE subscription_id = $1",
+    )
+    .bind(id)
+    .for_share()
+    .optional()
+    .await
+}
+
+/// What a limit counts of a customer's subscriptions under an offer.
+pub async fn count_under(
+    tx: &mut Tx,
+    customer: Id<Organization>,
+    offer: Id<Offer>,
+    limit: Limit,
+) -> Result<i64, Fault> {
+    tx.sql("SELECT COUNT(*) FROM subscriptions WHERE customer_id = $1 AND offer_id = $2")
+        .bind(customer)
+        .bind(offer)
+        .when_set(matches!(limit, Limit::Concurrent(_)), "AND state <> 'DELETED'")
+        .one()
+        .await
 }
 
 /// Which subscriptions of a customer a list holds.
@@ -84,8 +215,9 @@ pub struct Filter {
 pub async fn list(tx: &mut Tx, filter: &Filter, seek: &Seek, limit: usize) -> Result<Page<Subscription>, Fault> {
     let rows = tx
         .sql(
-            "SELECT subscription_id, order_id, customer_id, product_id, offer_id, friendly_name, quantity, partner_id,
-                 reseller_id, reseller_mpn_id, version, create_time, update_time
+            "SELECT subscription_id, order_id, customer_id, product_id, offer_id, parent_id, friendly_name, quantity,
+                 state, state_reason, state_time, expire_time, trial_end_time, partner_id, reseller_id, reseller_mpn_id,
+                 version, create_time, update_time
              FROM subscriptions
              WHERE customer_id = $1",
         )
@@ -99,4 +231,76 @@ pub async fn list(tx: &mut Tx, filter: &Filter, seek: &Seek, limit: usize) -> Re
         key: sort_key(&subscription.friendly_name),
         id: subscription.id.uuid(),
     }))
+}
+
+impl Record for Change {
+    fn read(row: &Row) -> Result<Self, Fault> {
+        let kind = Kind::parse(&row.get::<String>("kind")?);
+        let reason = row.get::<Option<String>>("reason")?;
+        let version = row.get::<String>("order_key")?.parse().map(|key: i64| i64::MAX - key);
+        Ok(Self {
+            id: row.get("change_id")?,
+            subscription: row.get("subscription_id")?,
+            version: version.map_err(|_| Fault::internal("a change's row holds no version"))?,
+            kind: kind.ok_or_else(|| Fault::internal("a change's row holds an unknown kind"))?,
+            reason: reason.map(|reason| read_reason(&reason)).transpose()?,
+            quantity_before: row.get("quantity_before")?,
+            quantity_after: row.get("quantity_after")?,
+            actor: Actor {
+                id: row.get("actor_id")?,
+                kind: row.get("actor_kind")?,
+                organization: row.get("actor_organization_id")?,
+            },
+            create_time: row.get("create_time")?,
+        })
+    }
+}
+
+/// The version counted down, so that the newest change comes first in ascending order.
+fn order_key(version: i64) -> String {
+    format!("{:019}", i64::MAX - version)
+}
+
+/// Writes a line of the history.
+pub async fn insert_change(tx: &mut Tx, change: &Change) -> Result<(), Fault> {
+    tx.sql(
+        "INSERT INTO subscription_changes (change_id, subscription_id, order_key, kind, reason, quantity_before,
+             quantity_after, actor_id, actor_kind, actor_organization_id, create_time)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+    )
+    .bind(change.id)
+    .bind(change.subscription)
+    .bind(order_key(change.version))
+    .bind(change.kind.as_str())
+    .bind(change.reason.map(|reason| reason.as_str().to_owned()))
+    .bind(change.quantity_before)
+    .bind(change.quantity_after)
+    .bind(change.actor.id)
+    .bind(&change.actor.kind)
+    .bind(change.actor.organization)
+    .bind(change.create_time)
+    .execute()
+    .await
+    .map(drop)
+}
+
+/// One page of a subscription's history, newest first.
+pub async fn changes(
+    tx: &mut Tx,
+    subscription: Id<Subscription>,
+    seek: &Seek,
+    limit: usize,
+) -> Result<Page<Change>, Fault> {
+    let rows = tx
+        .sql(
+            "SELECT change_id, subscription_id, order_key, kind, reason, quantity_before, quantity_after, actor_id,
+                 actor_kind, actor_organization_id, create_time
+             FROM subscription_changes
+             WHERE subscription_id = $1",
+        )
+        .bind(subscription)
+        .page(seek, limit, "order_key", "change_id")
+        .all()
+        .await?;
+    Ok(Page::cut(rows, limit, seek, |change: &Change| Keyset { key: order_key(change.version), id: change.id.uuid() }))
 }

@@ -1,5 +1,7 @@
 //! Orders and subscriptions on the wire.
 
+mod change;
+
 use base::{Fault, Page, Seek};
 use proto::licensing::v1 as pb;
 use service::form::{etag, timestamp};
@@ -7,7 +9,8 @@ use service::page_token::Tokens;
 use service::{Form, Wire};
 
 use super::ops::{GetSubscription, ListSubscriptions, PlaceOrder, Placed};
-use super::{LINES_MAX, Line, Subscription};
+use super::order::{LINES_MAX, Line};
+use super::{Reason, State, Subscription};
 
 /// Characters of a friendly name at most.
 const FRIENDLY_NAME_MAX: usize = 100;
@@ -23,9 +26,11 @@ impl Wire for PlaceOrder {
         let mut form = Form::default();
         let customer = form.id("customer_id", &request.customer_id);
         let mpn_id = form.text("reseller_mpn_id", &request.reseller_mpn_id, 0..=MPN_ID_MAX);
+        let base = form.optional_id("base_subscription_id", &request.base_subscription_id);
         let lines = lines(&mut form, &request.lines);
         form.finish(|| {
-            Some(Self { customer: customer?, lines, reseller_mpn_id: mpn_id.filter(|mpn_id| !mpn_id.is_empty()) })
+            let reseller_mpn_id = mpn_id.filter(|mpn_id| !mpn_id.is_empty());
+            Some(Self { customer: customer?, lines, reseller_mpn_id, base: base? })
         })
     }
 
@@ -49,12 +54,13 @@ fn lines(form: &mut Form, lines: &[pb::OrderLine]) -> Vec<Line> {
     for (at, line) in lines.iter().enumerate() {
         let offer = form.id(format!("lines[{at}].offer_id"), &line.offer_id);
         let name = form.text(format!("lines[{at}].friendly_name"), &line.friendly_name, 0..=FRIENDLY_NAME_MAX);
+        let parent = form.optional_id(format!("lines[{at}].parent_subscription_id"), &line.parent_subscription_id);
         if line.quantity < 1 {
             form.wrong(format!("lines[{at}].quantity"), "OUT_OF_RANGE", "a line orders at least one seat");
         }
-        if let (Some(offer), Some(name)) = (offer, name) {
+        if let (Some(offer), Some(name), Some(parent)) = (offer, name, parent) {
             let friendly_name = Some(name).filter(|name| !name.is_empty());
-            parsed.push(Line { offer, quantity: line.quantity.into(), friendly_name });
+            parsed.push(Line { offer, quantity: line.quantity.into(), parent, friendly_name });
         }
     }
     parsed
@@ -115,7 +121,13 @@ impl Wire for ListSubscriptions {
 }
 
 fn present(subscription: &Subscription) -> pb::Subscription {
+    use pb::subscription::State as Word;
     let reseller = subscription.reseller.as_ref();
+    let (word, reason, time, expire_time) = match subscription.state {
+        State::Active { time } => (Word::Active, None, time, None),
+        State::Suspended { reason, time, expire_time } => (Word::Suspended, Some(reason), time, Some(expire_time)),
+        State::Deleted { reason, time } => (Word::Deleted, Some(reason), time, None),
+    };
     pb::Subscription {
         subscription_id: subscription.id.to_string(),
         order_id: subscription.order.to_string(),
@@ -123,14 +135,36 @@ fn present(subscription: &Subscription) -> pb::Subscription {
         product_id: subscription.product.to_string(),
         offer_id: subscription.offer.to_string(),
         friendly_name: subscription.friendly_name.clone(),
-        // No order line has more seats than an offer may have at most.
-        quantity: i32::try_from(subscription.quantity).unwrap_or(i32::MAX),
-        state: pb::subscription::State::Active.into(),
+        quantity: quantity(subscription.quantity),
+        state: word.into(),
         partner_id: subscription.partner.to_string(),
         reseller_id: reseller.map(|reseller| reseller.id.to_string()).unwrap_or_default(),
         reseller_mpn_id: reseller.map(|reseller| reseller.mpn_id.clone()).unwrap_or_default(),
         create_time: Some(timestamp(subscription.create_time)),
         update_time: Some(timestamp(subscription.update_time)),
         etag: etag(subscription.version),
+        parent_subscription_id: subscription.parent.map(|parent| parent.to_string()).unwrap_or_default(),
+        state_reason: present_reason(reason).into(),
+        state_time: Some(timestamp(time)),
+        expire_time: expire_time.map(timestamp),
+        trial_end_time: subscription.trial_end.map(timestamp),
+    }
+}
+
+/// No subscription has more seats than an offer may have at most.
+fn quantity(seats: i64) -> i32 {
+    i32::try_from(seats).unwrap_or(i32::MAX)
+}
+
+fn present_reason(reason: Option<Reason>) -> pb::StateReason {
+    match reason {
+        None => pb::StateReason::Unspecified,
+        Some(Reason::CustomerRequest) => pb::StateReason::CustomerRequest,
+        Some(Reason::NonPayment) => pb::StateReason::NonPayment,
+        Some(Reason::Fraud) => pb::StateReason::Fraud,
+        Some(Reason::ParentSuspended) => pb::StateReason::ParentSuspended,
+        Some(Reason::ParentDeleted) => pb::StateReason::ParentDeleted,
+        Some(Reason::TrialEnded) => pb::StateReason::TrialEnded,
+        Some(Reason::Expired) => pb::StateReason::Expired,
     }
 }

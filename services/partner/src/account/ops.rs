@@ -1,7 +1,7 @@
 //! What can be asked of accounts.
 
 use base::{Fault, Id, Secret};
-use saga::State as SagaState;
+use saga::{Outcome, State as SagaState};
 use service::{Cx, Operation, Preparation, Progress};
 use uuid::Uuid;
 
@@ -71,9 +71,12 @@ impl Operation for OnboardPartner {
     }
 
     async fn resume(&self, cx: &mut Cx<Partner>, id: Uuid) -> Result<Progress<Onboarded>, Fault> {
-        let settled = saga::outcome(&mut cx.tx, id).await? == SagaState::Settled;
-        if !settled || !cx.is_delivered(id).await? {
-            return Ok(Progress { is_over: false, reply: Onboarded::Under });
+        let state = match saga::outcome(&mut cx.tx, id).await? {
+            Outcome::Stands(state) => state,
+            Outcome::Refused(refusal) => return Ok(Progress::Refused(refusal)),
+        };
+        if state != SagaState::Settled || !cx.is_delivered(id).await? {
+            return Ok(Progress::Under(Onboarded::Under));
         }
         let opened = opening::opened(saga::answers(&mut cx.tx, id).await?.get(opening::IDENTITY)?)?;
         let partner = opened.organization.id;
@@ -88,7 +91,7 @@ impl Operation for OnboardPartner {
             sign_in_name: opened.sign_in_name,
             password: Secret::new(String::new()),
         };
-        Ok(Progress { is_over: true, reply: Onboarded::Done(Box::new(newcomer)) })
+        Ok(Progress::Over(Onboarded::Done(Box::new(newcomer))))
     }
 
     async fn deliver(

@@ -33,6 +33,11 @@ pub async fn next_epoch(tx: &mut Tx, first: Uuid, second: Uuid, change: Change) 
     Ok(epoch)
 }
 
+/// The epoch that would be allotted next. It is not.
+pub async fn upcoming_epoch(tx: &mut Tx, first: Uuid, second: Uuid) -> Result<i64, Fault> {
+    Ok(epochs::last(tx, first, second).await?.unwrap_or(0) + 1)
+}
+
 /// Refuses a decision that began under this epoch if something was taken away since.
 ///
 /// # Errors
@@ -60,6 +65,7 @@ pub async fn tell(
     decision: Option<Uuid>,
 ) -> Result<(), Fault> {
     let epoch = next_epoch(&mut cx.tx, customer.uuid(), partner.uuid(), change).await?;
+    epochs::tell(&mut cx.tx, customer.uuid(), partner.uuid()).await?;
     let access = read(&mut cx.tx, customer, partner, epoch, decision).await?;
     let fact = pb::PartnerFact { version: epoch, fact: Some(pb::partner_fact::Fact::Access(access)) };
     for service in clients::PEERS {
@@ -68,14 +74,15 @@ pub async fn tell(
     Ok(())
 }
 
-/// What the partner may do at the customer now, under the epoch that was allotted last.
+/// What the partner may do at the customer now, under the epoch under which it was told: a later one would overtake the
+/// decision that it was allotted to.
 pub async fn present(
     tx: &mut Tx,
     customer: Id<Organization>,
     partner: Id<Organization>,
     decision: Uuid,
 ) -> Result<pb::Access, Fault> {
-    let epoch = epochs::last(tx, customer.uuid(), partner.uuid()).await?;
+    let epoch = epochs::told(tx, customer.uuid(), partner.uuid()).await?;
     read(tx, customer, partner, epoch.unwrap_or(0), Some(decision)).await
 }
 

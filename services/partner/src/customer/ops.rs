@@ -130,13 +130,12 @@ impl Operation for RemoveCustomer {
         if !store::remove(&mut cx.tx, &relationship, by, now).await? {
             return Err(changed_meanwhile("relationship"));
         }
-        // What the reseller still asks of this customer would bring it back by itself.
-        invitation::store::cancel_bound(&mut cx.tx, partner, self.id, now).await?;
+        let remaining = self.remaining(cx, partner).await?;
+        invitation::ops::cancel_bound(cx, partner, self.id).await?;
         let removal: Id<Self> = cx.new_id();
         cx.deliver_as(removal.uuid());
         access::tell(cx, self.id, partner, Change::Takes, None).await?;
         cx.continue_with(removal.uuid());
-        let remaining = self.remaining(cx, partner).await?;
         cx.record(
             Fact::new("RelationshipRemoved")
                 .about("customer", self.id.uuid())
@@ -153,7 +152,7 @@ impl Operation for RemoveCustomer {
         let is_everywhere = cx.is_delivered(removal).await?;
         let remaining_delegated_admin = self.remaining(cx, partner).await?;
         let reply = Removed { customer: self.id, is_everywhere, remaining_delegated_admin };
-        Ok(Progress { is_over: is_everywhere, reply })
+        Ok(Progress::of(is_everywhere, reply))
     }
 }
 

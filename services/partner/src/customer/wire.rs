@@ -129,6 +129,7 @@ impl Wire for RemoveCustomer {
         let mut form = Form::default();
         let id = form.id("customer_id", &request.customer_id);
         let version = form.etag(&request.etag);
+        repeatable(&mut form, &request.request_id, request.validate_only);
         form.finish(|| Some(Self { id: id?, is_attested: request.attestation_accepted, version }))
     }
 
@@ -172,10 +173,8 @@ impl Wire for RevokeDelegatedAdmin {
     type Reply = Serving;
 
     fn parse(request: Self::Request) -> Result<Self, Fault> {
-        let mut form = Form::default();
-        let partner = form.id("partner_id", &request.partner_id);
-        let version = form.etag(&request.etag);
-        form.finish(|| Some(Self { partner: partner?, version }))
+        let (partner, version) = Form::id_and_etag("partner_id", &request.partner_id, &request.etag)?;
+        Ok(Self { partner, version })
     }
 
     fn present(partner: Serving) -> Self::Response {

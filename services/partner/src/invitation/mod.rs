@@ -78,10 +78,21 @@ pub struct Invitation {
     pub expire_time: Timestamp,
     /// When it was accepted.
     pub accept_time: Option<Timestamp>,
+    /// By whom.
+    pub accepted_by: Option<AcceptedBy>,
     /// Guards changes.
     pub version: i64,
     /// When it was made.
     pub create_time: Timestamp,
+}
+
+/// Who accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AcceptedBy {
+    /// The customer's global admin.
+    pub user: Uuid,
+    /// The partner that made this user or last reset their password, and when: it could have signed in as them.
+    pub credential_set: Option<(Uuid, Timestamp)>,
 }
 
 /// Who gets what, if the customer accepts.

@@ -2,6 +2,8 @@
 
 mod answer;
 mod check;
+mod ending;
+mod foresight;
 mod manage;
 mod read;
 
@@ -10,6 +12,7 @@ use service::Cx;
 
 pub use answer::{AcceptInvitation, Accepted, Authorized, DeclineInvitation, PreviewInvitation, Previewed};
 pub use check::CheckInvitationLink;
+pub(crate) use ending::{cancel_bound, invalidate_joint};
 pub use manage::{CancelInvitation, CreateInvitation, MarkInvitationSent, RotateInvitationLink, UpdateInvitationText};
 pub use read::{GetInvitation, ListInvitations, Progressed, Shown, WatchInvitation};
 
@@ -26,6 +29,13 @@ pub struct Named {
     pub(super) partner_name: String,
     pub(super) provider_name: String,
     pub(super) now: Timestamp,
+}
+
+impl Named {
+    fn of(entry: store::Entry, now: Timestamp) -> Self {
+        let store::Entry { invitation, partner_name, provider_name } = entry;
+        Self { invitation, partner_name, provider_name, now }
+    }
 }
 
 /// An invitation and its mail.

@@ -5,14 +5,17 @@
 //! ACCEPTED, in one transaction: the only moment at which anything becomes visible. The outbox delivers the decision;
 //! whoever is asked before it arrives finds the intent and asks here.
 
+use std::time::Duration;
+
 use base::{Fault, Id};
-use db::Tx;
+use db::{Db, Tx};
 use proto::partner::v1 as pb;
+use saga::Answers;
 use serde::{Deserialize, Serialize};
-use service::{Cx, Fact};
+use service::{Cx, Fact, Host};
 use uuid::Uuid;
 
-use super::{Invitation, Party, State, store};
+use super::{AcceptedBy, Invitation, Party, State, store};
 use crate::account::{self, PartnerKind};
 use crate::clients::{self, Participant};
 use crate::customer::access::{self, Change};
@@ -32,6 +35,8 @@ const LICENSING: &str = "licensing";
 pub struct Acceptance {
     invitation: Uuid,
     customer: Uuid,
+    /// The user who accepts.
+    user: Uuid,
     /// Each partner with the epoch that was allotted to it.
     partners: Vec<(Uuid, i64)>,
 }
@@ -51,10 +56,42 @@ impl Acceptance {
             let epoch = access::next_epoch(&mut cx.tx, customer.uuid(), partner, Change::Gives).await?;
             partners.push((partner, epoch));
         }
-        let acceptance = Self { invitation: invitation.id.uuid(), customer: customer.uuid(), partners };
+        let user = cx.principal()?.id;
+        let acceptance = Self { invitation: invitation.id.uuid(), customer: customer.uuid(), user, partners };
         let now = cx.now();
         store::begin_acceptance(&mut cx.tx, invitation.id, id, customer, now).await?;
         crate::flow::begin(cx, id, FLOW, &acceptance).await
+    }
+
+    /// The acceptance that would begin now. Nothing is allotted to it.
+    pub(super) async fn foresee(
+        tx: &mut Tx,
+        invitation: &Invitation,
+        (customer, user): (Uuid, Uuid),
+    ) -> Result<Self, Fault> {
+        let mut partners = Vec::new();
+        for partner in std::iter::once(invitation.partner).chain(invitation.provider) {
+            let partner = partner.uuid();
+            partners.push((partner, access::upcoming_epoch(tx, customer, partner).await?));
+        }
+        Ok(Self { invitation: invitation.id.uuid(), customer, user, partners })
+    }
+
+    /// Asks both participants what preparing it would refuse.
+    ///
+    /// # Errors
+    /// As [`Acceptance::prepare`].
+    pub(super) async fn check(&self, host: &Host<Partner>, left: Duration) -> Result<(), Fault> {
+        let (identity, licensing) =
+            (Participant::Identity(&host.service.identity), Participant::Licensing(&host.service.licensing));
+        let (one, other) = tokio::join!(
+            clients::check_access(&identity, self.intents(), left),
+            clients::check_access(&licensing, self.intents(), left),
+        );
+        match one.and(other) {
+            Ok(()) => Ok(()),
+            Err(fault) => Err(self.refusal(&host.db, fault).await),
+        }
     }
 
     /// Reads a saga's request back.
@@ -94,14 +131,31 @@ impl Acceptance {
     /// Lets a participant write the intents.
     ///
     /// # Errors
-    /// `ACCESS_CHANGED`, or that it does not answer.
-    pub async fn prepare(&self, service: &Partner, saga: Uuid, step: &str) -> Result<Vec<u8>, Fault> {
-        match clients::prepare_access(&participant(service, step)?, saga, self.intents()).await {
-            Ok(()) => Ok(Vec::new()),
-            // Something newer is effective there already.
-            Err(fault) if fault.reason() == "EPOCH_STALE" => Err(access::changed().because(fault)),
-            Err(fault) => Err(fault),
+    /// `ACCESS_CHANGED`, `ACCEPTANCE_OVERTAKEN`, or that it does not answer.
+    pub async fn prepare(&self, host: &Host<Partner>, saga: Uuid, step: &str) -> Result<Vec<u8>, Fault> {
+        match clients::prepare_access(&participant(&host.service, step)?, saga, self.intents(), self.user).await {
+            Ok(answer) => Ok(answer),
+            Err(fault) => Err(self.refusal(&host.db, fault).await),
         }
+    }
+
+    /// What a participant's refusal means. When something newer than this acceptance is effective there already: what was
+    /// taken away since stays away until somebody decides anew; what was only given does not speak against this one,
+    /// which begins anew.
+    async fn refusal(&self, db: &Db, fault: Fault) -> Fault {
+        if fault.reason() != "EPOCH_STALE" {
+            return fault;
+        }
+        let checked = async {
+            let mut tx = db.snapshot().await?;
+            let mut checked = Ok(());
+            for (partner, epoch) in &self.partners {
+                checked = checked.and(access::check_unreduced(&mut tx, self.customer, *partner, *epoch).await);
+            }
+            tx.rollback().await;
+            checked
+        };
+        checked.await.map_or_else(|fault| fault, |()| overtaken()).because(fault)
     }
 
     /// Lets a participant take them back.
@@ -116,7 +170,8 @@ impl Acceptance {
     ///
     /// # Errors
     /// `PARTNERSHIP_NOT_ACTIVE`, `ACCOUNT_SUSPENDED`, `ACCESS_CHANGED`, `INVITATION_CANCELED`.
-    pub async fn decide(&self, cx: &mut Cx<Partner>, saga: Uuid) -> Result<(), Fault> {
+    pub async fn decide(&self, cx: &mut Cx<Partner>, saga: Uuid, answers: &Answers) -> Result<(), Fault> {
+        let by = AcceptedBy { user: self.user, credential_set: clients::credential_set(answers.get(IDENTITY)?)? };
         let id: Id<Invitation> = Id::from_uuid(self.invitation);
         let gone = || Fault::internal(format!("what acceptance {saga} is about is gone"));
         let invitation = store::get(&mut cx.tx, id).await?.ok_or_else(gone)?;
@@ -126,12 +181,21 @@ impl Acceptance {
             partnership::store::check_active(&mut cx.tx, provider, invitation.partner).await?;
         }
         cx.deliver_as(saga);
-        for party in parties(cx, &invitation).await? {
-            self.authorize(cx, saga, &customer, &party).await?;
-        }
+        let parties = parties(cx, &invitation).await?;
         let now = cx.now();
-        if !store::accept(&mut cx.tx, id, saga, now).await? {
+        for party in &parties {
+            customer::store::activate(&mut cx.tx, &customer, party.partner, party.kind, Source::Invitation, now)
+                .await?;
+            if party.delegated_admin {
+                customer::store::grant(&mut cx.tx, customer.id, party.partner, now).await?;
+            }
+        }
+        if !store::accept(&mut cx.tx, id, saga, by, now).await? {
             return Err(Fault::precondition("INVITATION_CANCELED", "the invitation was taken back meanwhile"));
+        }
+        // Epochs are held last, as everywhere.
+        for party in &parties {
+            self.tell(cx, saga, &customer, party).await?;
         }
         cx.erase_sealed_replies(self.invitation).await?;
         cx.record(Fact::new("InvitationAccepted").about("invitation", self.invitation).customer(self.customer).change(
@@ -142,18 +206,14 @@ impl Acceptance {
         Ok(())
     }
 
-    async fn authorize(
+    /// Tells what a party has got, unless something was taken away from it since the acceptance began.
+    async fn tell(
         &self,
         cx: &mut Cx<Partner>,
         saga: Uuid,
         customer: &Organization,
         party: &Party,
     ) -> Result<(), Fault> {
-        let now = cx.now();
-        customer::store::activate(&mut cx.tx, customer, party.partner, party.kind, Source::Invitation, now).await?;
-        if party.delegated_admin {
-            customer::store::grant(&mut cx.tx, customer.id, party.partner, now).await?;
-        }
         let allotted = self.partners.iter().find(|(partner, _)| *partner == party.partner.uuid());
         let (partner, epoch) = *allotted.ok_or_else(|| Fault::internal("an acceptance forgot one of its parties"))?;
         access::check_unreduced(&mut cx.tx, self.customer, partner, epoch).await?;
@@ -169,7 +229,7 @@ impl Acceptance {
         Ok(())
     }
 
-    /// The end of a refused acceptance: the invitation is as it was.
+    /// The acceptance is refused: the invitation is as it was, at once.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -177,10 +237,9 @@ impl Acceptance {
         let now = cx.now();
         store::end_acceptance(&mut cx.tx, Id::from_uuid(self.invitation), saga, now).await?;
         cx.record(
-            Fact::new("InvitationAcceptanceAborted")
+            crate::flow::refused("InvitationAcceptanceAborted", refusal)
                 .about("invitation", self.invitation)
-                .customer(self.customer)
-                .change("refusal", "", refusal.reason()),
+                .customer(self.customer),
         );
         Ok(())
     }
@@ -214,6 +273,13 @@ pub(super) async fn parties(cx: &mut Cx<Partner>, invitation: &Invitation) -> Re
         }
     }
     Ok(invitation.parties(kind))
+}
+
+/// The refusal of an acceptance that another one was faster than.
+fn overtaken() -> Fault {
+    let message =
+        "another acceptance about the same partner was decided meanwhile; nothing was changed, repeat the request";
+    Fault::aborted("ACCEPTANCE_OVERTAKEN", message)
 }
 
 fn participant<'s>(service: &'s Partner, step: &str) -> Result<Participant<'s>, Fault> {

@@ -4,7 +4,7 @@ use base::{Fault, Id, Keyset, Page, Seek, Timestamp};
 use db::{Record, Row, Tx};
 use uuid::Uuid;
 
-use super::{Invitation, State};
+use super::{AcceptedBy, Invitation, State};
 use crate::organization::Organization;
 
 impl Record for Invitation {
@@ -28,10 +28,18 @@ impl Record for Invitation {
             accepting_customer: row.get("accepting_customer_id")?,
             expire_time: row.get("expire_time")?,
             accept_time: row.get("accept_time")?,
+            accepted_by: accepted_by(row)?,
             version: row.get("version")?,
             create_time: row.get("create_time")?,
         })
     }
+}
+
+fn accepted_by(row: &Row) -> Result<Option<AcceptedBy>, Fault> {
+    let Some(user) = row.get("accepted_by")? else { return Ok(None) };
+    let by: Option<Uuid> = row.get("credential_set_by")?;
+    let time: Option<Timestamp> = row.get("credential_set_time")?;
+    Ok(Some(AcceptedBy { user, credential_set: by.zip(time) }))
 }
 
 /// The invitation as it is. Its parties never change, so nothing has to be held for who sees it.
@@ -39,7 +47,7 @@ pub async fn get(tx: &mut Tx, id: Id<Invitation>) -> Result<Option<Invitation>, 
     tx.sql(
         "SELECT invitation_id, partner_id, provider_id, customer_id, recipient_email, required_domain, delegated_admin,
              provider_delegated_admin, state, subject, body, rotation, acceptance_id, accepting, accepting_customer_id,
-             expire_time, accept_time, version, create_time
+             expire_time, accept_time, accepted_by, credential_set_by, credential_set_time, version, create_time
          FROM invitations
          WHERE invitation_id = $1",
     )
@@ -53,7 +61,7 @@ pub async fn lock(tx: &mut Tx, id: Id<Invitation>) -> Result<Option<Invitation>,
     tx.sql(
         "SELECT invitation_id, partner_id, provider_id, customer_id, recipient_email, required_domain, delegated_admin,
              provider_delegated_admin, state, subject, body, rotation, acceptance_id, accepting, accepting_customer_id,
-             expire_time, accept_time, version, create_time
+             expire_time, accept_time, accepted_by, credential_set_by, credential_set_time, version, create_time
          FROM invitations
          WHERE invitation_id = $1",
     )
@@ -80,7 +88,8 @@ pub async fn count_open(tx: &mut Tx, partner: Id<Organization>, now: Timestamp) 
     .await
 }
 
-/// Whether an open joint invitation binds the provider to the customer (C30).
+/// Whether an open joint invitation of somebody who serves the customer binds the provider to it (C30). Anybody may bind
+/// an invitation to any id, so that one of somebody who does not serve it tells nothing: not even that it exists.
 pub async fn binds(
     tx: &mut Tx,
     provider: Id<Organization>,
@@ -91,8 +100,8 @@ pub async fn binds(
         .sql(
             "SELECT i.invitation_id
              FROM invitations i
-             JOIN organizations c ON c.organization_id = i.customer_id AND c.kind = 'CUSTOMER'
-             JOIN organizations p ON p.organization_id = i.provider_id AND p.cloud = c.cloud
+             JOIN relationships r ON r.customer_id = i.customer_id AND r.partner_id = i.partner_id
+                 AND r.state = 'ACTIVE'
              WHERE i.customer_id = $1 AND i.provider_id = $2 AND i.state IN ('DRAFT', 'SENT') AND i.expire_time > $3
              LIMIT 1",
         )
@@ -225,16 +234,26 @@ pub async fn begin_acceptance(
 }
 
 /// The acceptance was decided. False when it is not the one that runs, or the invitation is not open any more.
-pub async fn accept(tx: &mut Tx, id: Id<Invitation>, acceptance: Uuid, now: Timestamp) -> Result<bool, Fault> {
+pub async fn accept(
+    tx: &mut Tx,
+    id: Id<Invitation>,
+    acceptance: Uuid,
+    by: AcceptedBy,
+    now: Timestamp,
+) -> Result<bool, Fault> {
     let changed = tx
         .sql(
             "UPDATE invitations
-             SET state = 'ACCEPTED', accepting = FALSE, accept_time = $3, update_time = $3, version = version + 1
+             SET state = 'ACCEPTED', accepting = FALSE, accept_time = $3, accepted_by = $4, credential_set_by = $5,
+                 credential_set_time = $6, update_time = $3, version = version + 1
              WHERE invitation_id = $1 AND acceptance_id = $2 AND accepting AND state IN ('DRAFT', 'SENT')",
         )
         .bind(id)
         .bind(acceptance)
         .bind(now)
+        .bind(by.user)
+        .bind(by.credential_set.map(|(by, _)| by))
+        .bind(by.credential_set.map(|(_, time)| time))
         .execute()
         .await?;
     Ok(changed == 1)
@@ -254,65 +273,87 @@ pub async fn end_acceptance(tx: &mut Tx, id: Id<Invitation>, acceptance: Uuid, n
     .map(drop)
 }
 
-/// Cancels the open invitations of this partner that are bound to the customer. An acceptance that runs meanwhile finds
-/// that when it decides.
-pub async fn cancel_bound(
+/// The open invitations of this partner that are bound to the customer, held in the order of their ids.
+pub async fn lock_bound(
     tx: &mut Tx,
     partner: Id<Organization>,
     customer: Id<Organization>,
     now: Timestamp,
-) -> Result<(), Fault> {
+) -> Result<Vec<(Id<Invitation>, String)>, Fault> {
     tx.sql(
-        "UPDATE invitations SET state = 'CANCELED', update_time = $3, version = version + 1
-         WHERE customer_id = $1 AND partner_id = $2 AND state IN ('DRAFT', 'SENT')",
+        "SELECT invitation_id, state FROM invitations
+         WHERE customer_id = $1 AND partner_id = $2 AND state IN ('DRAFT', 'SENT') AND (expire_time > $3 OR accepting)
+         ORDER BY invitation_id",
     )
     .bind(customer)
     .bind(partner)
     .bind(now)
-    .execute()
+    .for_update()
+    .all()
     .await
-    .map(drop)
 }
 
-/// Invalidates the open joint invitations of a pair whose partnership ends (C33).
-pub async fn invalidate(
+/// The open joint invitations of a provider and a reseller, held in the order of their ids.
+pub async fn lock_joint(
     tx: &mut Tx,
     provider: Id<Organization>,
     reseller: Id<Organization>,
     now: Timestamp,
-) -> Result<(), Fault> {
+) -> Result<Vec<(Id<Invitation>, String)>, Fault> {
     tx.sql(
-        "UPDATE invitations SET state = 'INVALIDATED', update_time = $3, version = version + 1
-         WHERE partner_id = $1 AND provider_id = $2 AND state IN ('DRAFT', 'SENT')",
+        "SELECT invitation_id, state FROM invitations
+         WHERE partner_id = $1 AND provider_id = $2 AND state IN ('DRAFT', 'SENT') AND (expire_time > $3 OR accepting)
+         ORDER BY invitation_id",
     )
     .bind(reseller)
     .bind(provider)
     .bind(now)
-    .execute()
+    .for_update()
+    .all()
     .await
-    .map(drop)
+}
+
+/// An invitation with the names of its parties; the provider's is empty when there is none.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The invitation.
+    pub invitation: Invitation,
+    /// The legal name of the partner that invites.
+    pub partner_name: String,
+    /// The provider's.
+    pub provider_name: String,
+}
+
+impl Record for Entry {
+    fn read(row: &Row) -> Result<Self, Fault> {
+        let provider_name: Option<String> = row.get("provider_name")?;
+        Ok(Self {
+            invitation: Invitation::read(row)?,
+            partner_name: row.get("partner_name")?,
+            provider_name: provider_name.unwrap_or_default(),
+        })
+    }
 }
 
 /// One page of the partner's invitations and those that name it as provider, the newest first.
-pub async fn list(
-    tx: &mut Tx,
-    partner: Id<Organization>,
-    seek: &Seek,
-    limit: usize,
-) -> Result<Page<Invitation>, Fault> {
-    let rows: Vec<Invitation> = tx
+pub async fn list(tx: &mut Tx, partner: Id<Organization>, seek: &Seek, limit: usize) -> Result<Page<Entry>, Fault> {
+    let rows: Vec<Entry> = tx
         .sql(
-            "SELECT invitation_id, partner_id, provider_id, customer_id, recipient_email, required_domain,
-                 delegated_admin, provider_delegated_admin, state, subject, body, rotation, acceptance_id, accepting,
-                 accepting_customer_id, expire_time, accept_time, version, create_time
-             FROM invitations
-             WHERE (partner_id = $1 OR provider_id = $1)",
+            "SELECT i.invitation_id, i.partner_id, i.provider_id, i.customer_id, i.recipient_email, i.required_domain,
+                 i.delegated_admin, i.provider_delegated_admin, i.state, i.subject, i.body, i.rotation,
+                 i.acceptance_id, i.accepting, i.accepting_customer_id, i.expire_time, i.accept_time, i.accepted_by,
+                 i.credential_set_by, i.credential_set_time, i.version, i.create_time, p.name AS partner_name, o.name AS provider_name
+             FROM invitations i
+             JOIN organizations p ON p.organization_id = i.partner_id
+             LEFT JOIN organizations o ON o.organization_id = i.provider_id
+             WHERE (i.partner_id = $1 OR i.provider_id = $1)",
         )
         .bind(partner)
-        .page(seek, limit, "order_key", "invitation_id")
+        .page(seek, limit, "i.order_key", "i.invitation_id")
         .all()
         .await?;
-    Ok(Page::cut(rows, limit, seek, |row| Keyset { key: order_key(row.create_time), id: row.id.uuid() }))
+    let position = |row: &Entry| Keyset { key: order_key(row.invitation.create_time), id: row.invitation.id.uuid() };
+    Ok(Page::cut(rows, limit, seek, position))
 }
 
 fn order_key(time: Timestamp) -> String {

@@ -22,6 +22,7 @@ fn invitation(state: State) -> Invitation {
         accepting_customer: None,
         expire_time: Timestamp::from_micros(10),
         accept_time: None,
+        accepted_by: None,
         version: 4,
         create_time: Timestamp::from_micros(0),
     }

@@ -11,7 +11,7 @@ use super::ops::{
     GetInvitation, ListInvitations, MarkInvitationSent, Named, PreviewInvitation, Previewed, Progressed,
     RotateInvitationLink, Shown, UpdateInvitationText, WatchInvitation, WithDraft,
 };
-use super::{BODY_MAX, Invitation, SUBJECT_MAX, State};
+use super::{AcceptedBy, BODY_MAX, Invitation, SUBJECT_MAX, State};
 use crate::account::wire::{repeatable, write_kind};
 use crate::customer::wire::seek;
 use crate::email::Email;
@@ -100,10 +100,8 @@ impl Wire for MarkInvitationSent {
     type Reply = Named;
 
     fn parse(request: Self::Request) -> Result<Self, Fault> {
-        let mut form = Form::default();
-        let id = form.id("invitation_id", &request.invitation_id);
-        let version = form.etag(&request.etag);
-        form.finish(|| Some(Self { id: id?, version }))
+        let (id, version) = Form::id_and_etag("invitation_id", &request.invitation_id, &request.etag)?;
+        Ok(Self { id, version })
     }
 
     fn present(named: Named) -> Self::Response {
@@ -138,10 +136,8 @@ impl Wire for CancelInvitation {
     type Reply = Named;
 
     fn parse(request: Self::Request) -> Result<Self, Fault> {
-        let mut form = Form::default();
-        let id = form.id("invitation_id", &request.invitation_id);
-        let version = form.etag(&request.etag);
-        form.finish(|| Some(Self { id: id?, version }))
+        let (id, version) = Form::id_and_etag("invitation_id", &request.invitation_id, &request.etag)?;
+        Ok(Self { id, version })
     }
 
     fn present(named: Named) -> Self::Response {
@@ -336,6 +332,15 @@ fn present(named: &Named) -> pb::Invitation {
         expire_time: Some(timestamp(invitation.expire_time)),
         accept_time: invitation.accept_time.map(timestamp),
         etag: etag(invitation.version),
+        accepted_by: invitation.accepted_by.map(present_accepted_by),
+    }
+}
+
+fn present_accepted_by(by: AcceptedBy) -> pb::AcceptedBy {
+    pb::AcceptedBy {
+        user_id: by.user.to_string(),
+        credential_set_by_id: by.credential_set.map(|(by, _)| by.to_string()).unwrap_or_default(),
+        credential_set_time: by.credential_set.map(|(_, time)| timestamp(time)),
     }
 }
 

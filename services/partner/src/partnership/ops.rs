@@ -328,8 +328,7 @@ impl Operation for RemovePartnership {
         if !store::end(&mut cx.tx, &partnership, State::Removed, Some(by), now).await? {
             return Err(changed_meanwhile("partnership"));
         }
-        // An acceptance that runs meanwhile finds the partnership gone when it decides.
-        invitation::store::invalidate(&mut cx.tx, partnership.provider, reseller, now).await?;
+        invitation::ops::invalidate_joint(cx, partnership.provider, reseller).await?;
         let removal: Id<Self> = cx.new_id();
         cx.deliver_as(removal.uuid());
         let (first, second) = (partnership.provider.uuid(), reseller.uuid());
@@ -348,6 +347,6 @@ impl Operation for RemovePartnership {
     async fn resume(&self, cx: &mut Cx<Partner>, removal: Uuid) -> Result<Progress<Removed>, Fault> {
         let is_everywhere = cx.is_delivered(removal).await?;
         let named = reread(cx, self.id).await?;
-        Ok(Progress { is_over: is_everywhere, reply: Removed { named, is_everywhere } })
+        Ok(Progress::of(is_everywhere, Removed { named, is_everywhere }))
     }
 }

@@ -84,6 +84,20 @@ pub async fn active(
     .await
 }
 
+/// Whether the two are partners. Nothing is held: the answer lasts as long as the pair's epoch is.
+pub async fn are_partners(tx: &mut Tx, provider: Id<Organization>, reseller: Id<Organization>) -> Result<bool, Fault> {
+    let found: Option<Id<Partnership>> = tx
+        .sql(
+            "SELECT partnership_id FROM partnerships
+             WHERE provider_id = $1 AND reseller_id = $2 AND state = 'ACTIVE'",
+        )
+        .bind(provider)
+        .bind(reseller)
+        .optional()
+        .await?;
+    Ok(found.is_some())
+}
+
 /// Refuses what rests on the partnership of the two when there is none. Its row is held.
 ///
 /// # Errors
@@ -225,10 +239,11 @@ impl Entry {
     }
 }
 
-/// One page of a reseller's providers by name.
-pub async fn providers(
+/// One page of those with whom a partner has an ACTIVE partnership, by name: a reseller's providers or a provider's
+/// resellers, since nobody is both.
+pub async fn others(
     tx: &mut Tx,
-    reseller: Id<Organization>,
+    own: Id<Organization>,
     name_prefix: &str,
     seek: &Seek,
     limit: usize,
@@ -238,37 +253,12 @@ pub async fn providers(
             "SELECT p.partnership_id, o.organization_id, o.name, a.mpn_id, o.country, p.provider_admin_access,
                  p.accept_time
              FROM partnerships p
-             JOIN organizations o ON o.organization_id = p.provider_id
-             JOIN accounts a ON a.partner_id = p.provider_id
-             WHERE p.reseller_id = $1 AND p.state = 'ACTIVE' AND o.name_key >= $2",
+             JOIN organizations o
+                 ON o.organization_id = CASE p.provider_id WHEN $1 THEN p.reseller_id ELSE p.provider_id END
+             JOIN accounts a ON a.partner_id = o.organization_id
+             WHERE (p.provider_id = $1 OR p.reseller_id = $1) AND p.state = 'ACTIVE' AND o.name_key >= $2",
         )
-        .bind(reseller)
-        .bind(name_prefix)
-        .when(prefix_end(name_prefix), "AND o.name_key < $?")
-        .page(seek, limit, "o.name_key", "o.organization_id")
-        .all()
-        .await?;
-    Ok(Page::cut(rows, limit, seek, Entry::position))
-}
-
-/// One page of a provider's resellers by name.
-pub async fn resellers(
-    tx: &mut Tx,
-    provider: Id<Organization>,
-    name_prefix: &str,
-    seek: &Seek,
-    limit: usize,
-) -> Result<Page<Entry>, Fault> {
-    let rows: Vec<Entry> = tx
-        .sql(
-            "SELECT p.partnership_id, o.organization_id, o.name, a.mpn_id, o.country, p.provider_admin_access,
-                 p.accept_time
-             FROM partnerships p
-             JOIN organizations o ON o.organization_id = p.reseller_id
-             JOIN accounts a ON a.partner_id = p.reseller_id
-             WHERE p.provider_id = $1 AND p.state = 'ACTIVE' AND o.name_key >= $2",
-        )
-        .bind(provider)
+        .bind(own)
         .bind(name_prefix)
         .when(prefix_end(name_prefix), "AND o.name_key < $?")
         .page(seek, limit, "o.name_key", "o.organization_id")

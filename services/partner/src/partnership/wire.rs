@@ -16,7 +16,7 @@ use super::ops::{
     RemovePartnership, Removed, RevokeProviderAdminAccess, Side, WithDraft,
 };
 use super::store::Entry;
-use crate::account::wire::NAME_MAX;
+use crate::account::wire::{NAME_MAX, repeatable};
 use crate::customer::wire::seek;
 use crate::email::Email;
 use crate::link::{LIFE_DAYS_DEFAULT, LIFE_DAYS_MAX};
@@ -101,10 +101,8 @@ impl Wire for CancelPartnershipInvitation {
     type Reply = Named;
 
     fn parse(request: Self::Request) -> Result<Self, Fault> {
-        let mut form = Form::default();
-        let id = form.id("partnership_id", &request.partnership_id);
-        let version = form.etag(&request.etag);
-        form.finish(|| Some(Self { id: id?, version }))
+        let (id, version) = Form::id_and_etag("partnership_id", &request.partnership_id, &request.etag)?;
+        Ok(Self { id, version })
     }
 
     fn present(named: Named) -> Self::Response {
@@ -204,10 +202,8 @@ impl Wire for RevokeProviderAdminAccess {
     type Reply = Named;
 
     fn parse(request: Self::Request) -> Result<Self, Fault> {
-        let mut form = Form::default();
-        let id = form.id("partnership_id", &request.partnership_id);
-        let version = form.etag(&request.etag);
-        form.finish(|| Some(Self { id: id?, version }))
+        let (id, version) = Form::id_and_etag("partnership_id", &request.partnership_id, &request.etag)?;
+        Ok(Self { id, version })
     }
 
     fn present(named: Named) -> Self::Response {
@@ -224,6 +220,7 @@ impl Wire for RemovePartnership {
         let mut form = Form::default();
         let id = form.id("partnership_id", &request.partnership_id);
         let version = form.etag(&request.etag);
+        repeatable(&mut form, &request.request_id, request.validate_only);
         form.finish(|| Some(Self { id: id?, is_attested: request.attestation_accepted, version }))
     }
 

@@ -247,13 +247,14 @@ fn order_of(products: &[Offered], customer: &Customer, reseller: &Party) -> lice
         offer_id: product.offer_id.clone(),
         quantity: if position == 0 { SEATS } else { SEATS_BESIDE },
         friendly_name: product.name.clone(),
+        ..Default::default()
     };
     licensing::PlaceOrderRequest {
         customer_id: customer.id.clone(),
         lines: products.iter().enumerate().map(line).collect(),
         reseller_mpn_id: reseller.mpn_id.clone(),
         request_id: new_request_id(),
-        validate_only: false,
+        ..Default::default()
     }
 }
 

@@ -14,7 +14,7 @@ use jsonwebtoken::EncodingKey;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::keys::{base64url, new_key_pair, public_key, sha256};
+use crate::keys::{base64url, from_base64url, new_key_pair, public_key, sha256};
 
 /// The longest life of an access token.
 pub const ACCESS_TOKEN_LIFE: Duration = Duration::from_secs(10 * 60);
@@ -84,6 +84,18 @@ pub struct Key {
     pub kid: String,
     /// The Ed25519 public key.
     pub public: [u8; 32],
+}
+
+impl Key {
+    /// A key as the issuer publishes it: `x` of a JWK on the curve Ed25519 (RFC 8037).
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn published(kid: String, x: &str) -> Result<Self, Fault> {
+        let public = from_base64url(x).and_then(|bytes| bytes.try_into().ok());
+        let public = public.ok_or_else(|| Fault::internal("the issuer published a key that cannot be read"))?;
+        Ok(Self { kid, public })
+    }
 }
 
 /// Signs access tokens. Only identity has one.

@@ -11,6 +11,7 @@ mod proxy;
 mod tests;
 
 use std::{
+    collections::BTreeMap,
     future::Future,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -53,6 +54,21 @@ pub struct Tally {
     pub impatient: u64,
 }
 
+impl Tally {
+    /// What has happened to calls of both kinds together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            calls: self.calls + other.calls,
+            twice: self.twice + other.twice,
+            at_once: self.at_once + other.at_once,
+            overtaken: self.overtaken + other.overtaken,
+            repeated: self.repeated + other.repeated,
+            impatient: self.impatient + other.impatient,
+        }
+    }
+}
+
 /// The layer, and the handle to what it does. Clones are the same one.
 #[derive(Clone, Debug)]
 pub struct Chaos {
@@ -69,15 +85,22 @@ impl Chaos {
                 eprintln!("the calls are disturbed by the seed {seed}; {SEED_VARIABLE}={seed} repeats it");
             }
         }
-        let state = State { dealer: Dealer::new(policy.plan), tally: Tally::default(), waiting: Vec::new() };
+        let state = State { dealer: Dealer::new(policy.plan), tallies: BTreeMap::new(), calls: 0, waiting: Vec::new() };
         let (arrived, under_way) = (watch::Sender::new(0), watch::Sender::new(0));
-        Self { shared: Arc::new(Shared { patience: policy.patience, state: Mutex::new(state), arrived, under_way }) }
+        let Policy { patience, late, .. } = policy;
+        Self { shared: Arc::new(Shared { patience, late, state: Mutex::new(state), arrived, under_way }) }
     }
 
     /// What has happened so far.
     #[must_use]
     pub fn tally(&self) -> Tally {
-        self.shared.state().tally
+        self.shared.state().tallies.values().copied().fold(Tally::default(), Tally::and)
+    }
+
+    /// The same by method: the path of its calls.
+    #[must_use]
+    pub fn tallies(&self) -> BTreeMap<String, Tally> {
+        self.shared.state().tallies.clone()
     }
 
     /// Waits until `count` calls have come since the start, whatever has become of them.
@@ -142,6 +165,7 @@ where
 /// A call that has come.
 struct Call {
     shared: Arc<Shared>,
+    path: String,
     number: u64,
     fate: Fate,
     overtaken: Option<oneshot::Receiver<Overtaken>>,
@@ -160,7 +184,7 @@ where
     let (head, body) = request.into_parts();
     let body = Full::new(body.collect().await.map_err(Into::into)?.to_bytes());
     let request = Request::from_parts(head, body);
-    let Call { shared, number, fate, overtaken, under_way } = call;
+    let Call { shared, path, number, fate, overtaken, under_way } = call;
     let outcome = match fate {
         Fate::Pass => deliver(inner, request).await,
         Fate::Twice(wanted) => {
@@ -173,14 +197,14 @@ where
         }
         Fate::AtOnce => at_once(inner, request, &under_way).await?,
         Fate::Hold(_) => {
-            shared.wait(overtaken, |tally| &mut tally.overtaken).await;
+            shared.wait(&path, overtaken, shared.patience, |tally| &mut tally.overtaken).await;
             deliver(inner, request).await
         }
         Fate::Repeat(_) => {
             let outcome = deliver(inner.clone(), request.clone()).await;
             let shared = Arc::clone(&shared);
             tokio::spawn(async move {
-                shared.wait(overtaken, |tally| &mut tally.repeated).await;
+                shared.wait(&path, overtaken, shared.late, |tally| &mut tally.repeated).await;
                 let _ = deliver(inner, request).await;
                 drop(under_way);
             });
@@ -226,6 +250,7 @@ where
 #[derive(Debug)]
 struct Shared {
     patience: Duration,
+    late: Duration,
     state: Mutex<State>,
     arrived: watch::Sender<u64>,
     /// Calls of which something is under way.
@@ -235,7 +260,10 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     dealer: Dealer,
-    tally: Tally,
+    /// By path.
+    tallies: BTreeMap<String, Tally>,
+    /// Calls so far; counts them in the order in which they come.
+    calls: u64,
     waiting: Vec<Waiting>,
 }
 
@@ -258,13 +286,15 @@ impl Shared {
     fn arrive(self: &Arc<Self>, path: &str) -> Call {
         let mut state = self.state();
         let fate = state.dealer.next(path);
-        state.tally.calls += 1;
-        let number = state.tally.calls;
+        let tally = state.tallies.entry(path.to_owned()).or_default();
+        tally.calls += 1;
         match fate {
-            Fate::Twice(_) => state.tally.twice += 1,
-            Fate::AtOnce => state.tally.at_once += 1,
+            Fate::Twice(_) => tally.twice += 1,
+            Fate::AtOnce => tally.at_once += 1,
             Fate::Pass | Fate::Hold(_) | Fate::Repeat(_) => {}
         }
+        state.calls += 1;
+        let number = state.calls;
         let overtaken = match fate {
             Fate::Hold(left) | Fate::Repeat(left) => {
                 let (wake, overtaken) = oneshot::channel();
@@ -276,7 +306,7 @@ impl Shared {
         drop(state);
         let under_way = Arc::new(UnderWay::begin(self));
         self.arrived.send_replace(number);
-        Call { shared: Arc::clone(self), number, fate, overtaken, under_way }
+        Call { shared: Arc::clone(self), path: path.to_owned(), number, fate, overtaken, under_way }
     }
 
     /// Counts the answer for every call that came earlier and waits.
@@ -292,18 +322,21 @@ impl Shared {
         }
     }
 
-    /// Waits to be overtaken, no longer than patience lasts, and counts how it went.
+    /// Waits to be overtaken, no longer than the patience lasts, and counts how it went.
     async fn wait(
         &self,
+        path: &str,
         overtaken: Option<oneshot::Receiver<Overtaken>>,
+        patience: Duration,
         counter: impl FnOnce(&mut Tally) -> &mut u64,
     ) {
         let Some(overtaken) = overtaken else { return };
-        let outcome = timeout(self.patience, overtaken).await;
+        let outcome = timeout(patience, overtaken).await;
         let mut state = self.state();
+        let tally = state.tallies.entry(path.to_owned()).or_default();
         match outcome {
-            Ok(Ok(Overtaken)) => *counter(&mut state.tally) += 1,
-            Ok(Err(_)) | Err(_) => state.tally.impatient += 1,
+            Ok(Ok(Overtaken)) => *counter(tally) += 1,
+            Ok(Err(_)) | Err(_) => tally.impatient += 1,
         }
     }
 }

@@ -46,8 +46,10 @@ pub struct Odds {
     pub hold: f64,
     /// Of [`Fate::Repeat`].
     pub repeat: f64,
-    /// The most calls that overtake a held or repeated one; at least 1.
+    /// The most calls that overtake a held one; at least 1.
     pub depth: u32,
+    /// The most calls that come before the repetition of a repeated one; at least 1.
+    pub lateness: u32,
 }
 
 /// Who decides.
@@ -71,23 +73,27 @@ pub enum Plan {
 pub struct Policy {
     /// Who decides.
     pub plan: Plan,
-    /// How long a call waits to be overtaken before it goes on by itself.
+    /// How long a held call waits to be overtaken before it goes on by itself. Its caller waits with it.
     pub patience: Duration,
+    /// The same for a repetition, for which nobody waits.
+    pub late: Duration,
 }
 
 impl Policy {
-    /// Every fourth call is delivered twice or repeated late, every eighth is held, for 250 ms at the most.
+    /// Every fourth call is delivered twice or repeated late, every eighth is held, each for 250 ms at the most.
     #[must_use]
     pub fn random(seed: u64) -> Self {
-        let odds = Odds { twice: 0.1, at_once: 0.05, hold: 0.125, repeat: 0.1, depth: 4 };
-        Self { plan: Plan::Random { seed, odds }, patience: Duration::from_millis(250) }
+        let odds = Odds { twice: 0.1, at_once: 0.05, hold: 0.125, repeat: 0.1, depth: 4, lateness: 4 };
+        let patience = Duration::from_millis(250);
+        Self { plan: Plan::Random { seed, odds }, patience, late: patience }
     }
 
-    /// Each call meets the next line for its method. A held call waits for 30 s at the most.
+    /// Each call meets the next line for its method. Whatever waits does so for 30 s at the most.
     #[must_use]
     pub fn scripted<'a>(lines: impl IntoIterator<Item = (&'a str, Fate)>) -> Self {
         let lines = lines.into_iter().map(|(method, fate)| (method.to_owned(), fate)).collect();
-        Self { plan: Plan::Script(lines), patience: Duration::from_secs(30) }
+        let patience = Duration::from_secs(30);
+        Self { plan: Plan::Script(lines), patience, late: patience }
     }
 }
 
@@ -136,13 +142,14 @@ impl Dealer {
 impl Odds {
     fn draw(&self, random: &mut StdRng) -> Fate {
         let overtakers = random.random_range(1..=self.depth.max(1));
+        let others = random.random_range(1..=self.lateness.max(1));
         let answer = if random.random() { Answer::First } else { Answer::Second };
         let mut point: f64 = random.random();
         let fates = [
             (self.twice, Fate::Twice(answer)),
             (self.at_once, Fate::AtOnce),
             (self.hold, Fate::Hold(overtakers)),
-            (self.repeat, Fate::Repeat(overtakers)),
+            (self.repeat, Fate::Repeat(others)),
         ];
         for (share, fate) in fates {
             if point < share {

@@ -253,7 +253,7 @@ async fn answers_to_earlier_calls_do_not_count() {
 async fn a_random_policy_meets_every_fate_and_loses_no_call() {
     let (address, log) = server().await;
     let patience = Duration::from_secs(30);
-    let chaos = Chaos::new(Policy { patience, ..Policy::random(seed()) });
+    let chaos = Chaos::new(Policy { patience, late: patience, ..Policy::random(seed()) });
     let client = HealthClient::new(chaos.layer(channel(address)));
     let names: Vec<String> = (0..400).map(|number| format!("call {number}")).collect();
     let mut calls = tokio::task::JoinSet::new();

@@ -75,7 +75,7 @@ impl Operation for DeleteUser {
         let user = changed(cx, deletion.user).await?;
         let seats_are_free = cx.is_delivered_to(id, clients::LICENSING).await?;
         let is_over = cx.is_delivered(id).await?;
-        Ok(Progress { is_over, reply: Deleted { user, deletion, seats_are_free } })
+        Ok(Progress::of(is_over, Deleted { user, deletion, seats_are_free }))
     }
 }
 

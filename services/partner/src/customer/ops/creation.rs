@@ -3,7 +3,7 @@
 use base::country::Country;
 use base::names::{DisplayName, DomainPrefix, LocalName};
 use base::{Fault, Id, Secret};
-use saga::State as SagaState;
+use saga::{Outcome, State as SagaState};
 use service::{Cx, Operation, Preparation, Progress};
 use uuid::Uuid;
 
@@ -108,9 +108,12 @@ impl Operation for CreateCustomer {
     }
 
     async fn resume(&self, cx: &mut Cx<Partner>, id: Uuid) -> Result<Progress<Created>, Fault> {
-        let settled = saga::outcome(&mut cx.tx, id).await? == SagaState::Settled;
-        if !settled || !cx.is_delivered(id).await? {
-            return Ok(Progress { is_over: false, reply: Created::Under });
+        let state = match saga::outcome(&mut cx.tx, id).await? {
+            Outcome::Stands(state) => state,
+            Outcome::Refused(refusal) => return Ok(Progress::Refused(refusal)),
+        };
+        if state != SagaState::Settled || !cx.is_delivered(id).await? {
+            return Ok(Progress::Under(Created::Under));
         }
         let opened = opening::opened(saga::answers(&mut cx.tx, id).await?.get(opening::IDENTITY)?)?;
         let (own, customer) = (cx.organization()?, opened.organization.id);
@@ -123,7 +126,7 @@ impl Operation for CreateCustomer {
             sign_in_name: opened.sign_in_name,
             password: Secret::new(String::new()),
         };
-        Ok(Progress { is_over: true, reply: Created::Done(Box::new(new)) })
+        Ok(Progress::Over(Created::Done(Box::new(new))))
     }
 
     async fn deliver(

@@ -1,12 +1,13 @@
 //! The customer's answer.
 
 use base::{Fault, Id, Secret};
-use saga::State as SagaState;
-use service::{Caller, Cx, Fact, Operation, Progress};
+use saga::{Outcome, State as SagaState};
+use service::{Caller, Cx, Fact, Operation, Preparation, Progress};
 use uuid::Uuid;
 
 use super::super::saga::{self as acceptance, Acceptance};
 use super::super::{Invitation, State, consents, in_progress, store};
+use super::foresight::Foresight;
 use super::{party, unknown};
 use crate::account::PartnerKind;
 use crate::link;
@@ -136,13 +137,17 @@ impl Operation for AcceptInvitation {
     type Service = Partner;
     const METHOD: &'static str = "/tandem.partner.v1.InvitationService/AcceptInvitation";
     const PERMISSION: Permission = Permission::AnswerInvitation;
-    type Prepared = ();
+    type Prepared = Foresight;
 
     fn target(&self) -> Target {
         Target::OwnOrganization
     }
 
-    async fn run(&self, cx: &mut Cx<Partner>, (): &()) -> Result<Accepted, Fault> {
+    async fn prepare(&self, preparation: &Preparation<'_, Partner>) -> Result<Foresight, Fault> {
+        Foresight::ask(preparation, &self.token).await
+    }
+
+    async fn run(&self, cx: &mut Cx<Partner>, foresight: &Foresight) -> Result<Accepted, Fault> {
         let customer = answering(cx).await?;
         let (invitation, rotation) = to_answer(cx, &self.token).await?;
         let id = invitation.id;
@@ -167,6 +172,7 @@ impl Operation for AcceptInvitation {
             partnership::store::check_active(&mut cx.tx, provider, previewed.invitation.partner).await?;
         }
         let parties = acceptance::parties(cx, &previewed.invitation).await?;
+        foresight.check()?;
         let acceptance: Id<Self> = cx.new_id();
         Acceptance::begin(cx, acceptance.uuid(), &previewed.invitation, customer.id, &parties).await?;
         cx.record(
@@ -180,21 +186,21 @@ impl Operation for AcceptInvitation {
     }
 
     async fn resume(&self, cx: &mut Cx<Partner>, saga: Uuid) -> Result<Progress<Accepted>, Fault> {
-        let state = saga::outcome(&mut cx.tx, saga).await?;
+        let state = match saga::outcome(&mut cx.tx, saga).await? {
+            Outcome::Stands(state) => state,
+            Outcome::Refused(refusal) => return Ok(Progress::Refused(refusal)),
+        };
         let acceptance = Acceptance::recall(&mut cx.tx, saga).await?;
         let is_decided = matches!(state, SagaState::Committed | SagaState::Settled);
         if !is_decided || !cx.is_delivered(saga).await? {
-            return Ok(Progress {
-                is_over: false,
-                reply: Accepted { invitation: acceptance.invitation(), authorized: None },
-            });
+            return Ok(Progress::Under(Accepted { invitation: acceptance.invitation(), authorized: None }));
         }
         let mut authorized = Vec::new();
         for partner in acceptance.partners() {
             authorized.extend(look(cx, acceptance.customer(), partner).await?);
         }
         let reply = Accepted { invitation: acceptance.invitation(), authorized: Some(authorized) };
-        Ok(Progress { is_over: true, reply })
+        Ok(Progress::Over(reply))
     }
 }
 

@@ -110,6 +110,7 @@ impl Operation for CreateInvitation {
             accepting_customer: None,
             expire_time: now + self.life,
             accept_time: None,
+            accepted_by: None,
             version: 1,
             create_time: now,
         };

@@ -6,7 +6,7 @@ use service::page_token::{self, Tokens};
 use service::{Cx, Operation, Watch};
 
 use super::super::{Invitation, store};
-use super::{Named, draft, named, reread};
+use super::{Named, draft, reread};
 use crate::Partner;
 use crate::organization::Organization;
 use crate::partnership::ops::Draft;
@@ -47,7 +47,7 @@ async fn progress(cx: &mut Cx<Partner>, acceptance: uuid::Uuid) -> Result<Option
     let steps = saga::steps(&mut cx.tx, acceptance).await?;
     let is_decided = matches!(saga.state, saga::State::Committed | saga::State::Settled);
     let is_delivered = is_decided && cx.is_delivered(acceptance).await?;
-    let refusal = saga.refusal.map(|(_, reason, _)| reason).unwrap_or_default();
+    let refusal = saga.refusal().map(|refusal| refusal.reason().to_owned()).unwrap_or_default();
     Ok(Some(Progressed { state: saga.state, steps, refusal, is_delivered }))
 }
 
@@ -128,10 +128,8 @@ impl Operation for ListInvitations {
         let own = cx.organization()?;
         let page = store::list(&mut cx.tx, own, &seek, self.page_size).await?;
         let tokens = Tokens::of(&cx.host().keys, &scope, &page);
-        let mut rows = Vec::with_capacity(page.rows.len());
-        for invitation in page.rows {
-            rows.push(named(cx, invitation).await?);
-        }
+        let now = cx.now();
+        let rows = page.rows.into_iter().map(|entry| Named::of(entry, now)).collect();
         Ok((Page { rows, next: page.next, previous: page.previous }, tokens))
     }
 }

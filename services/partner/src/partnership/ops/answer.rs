@@ -106,8 +106,9 @@ impl Operation for AcceptPartnership {
             account.ok_or_else(|| Fault::internal(format!("the account of {party} is gone")))?.check_active()?;
         }
         // The pair's counter is held from here on, so that two invitations of one pair are accepted one after the other.
+        // It is the last thing that anybody holds: the partnership that may be there already is looked at and left alone.
         let epoch = access::next_epoch(&mut cx.tx, provider.id.uuid(), own.uuid(), Change::Gives).await?;
-        if store::active(&mut cx.tx, provider.id, own).await?.is_some() {
+        if store::are_partners(&mut cx.tx, provider.id, own).await? {
             return Err(exists());
         }
         let now = cx.now();

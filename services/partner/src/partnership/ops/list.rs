@@ -21,10 +21,13 @@ pub struct Side {
 }
 
 impl Side {
-    fn seek(&self, cx: &Cx<Partner>) -> Result<(Vec<Vec<u8>>, Seek), Fault> {
+    async fn page(&self, cx: &mut Cx<Partner>) -> Result<(Page<Entry>, Tokens), Fault> {
         let scope = cx.page_scope(&self.name_prefix);
         let seek = page_token::seek(&cx.host().keys, &scope, &self.page_token, self.start.clone())?;
-        Ok((scope, seek))
+        let own = cx.organization()?;
+        let page = store::others(&mut cx.tx, own, &self.name_prefix, &seek, self.page_size).await?;
+        let tokens = Tokens::of(&cx.host().keys, &scope, &page);
+        Ok((page, tokens))
     }
 }
 
@@ -43,11 +46,7 @@ impl Operation for ListIndirectProviders {
     }
 
     async fn run(&self, cx: &mut Cx<Partner>, (): &()) -> Result<(Page<Entry>, Tokens), Fault> {
-        let (scope, seek) = self.0.seek(cx)?;
-        let own = cx.organization()?;
-        let page = store::providers(&mut cx.tx, own, &self.0.name_prefix, &seek, self.0.page_size).await?;
-        let tokens = Tokens::of(&cx.host().keys, &scope, &page);
-        Ok((page, tokens))
+        self.0.page(cx).await
     }
 }
 
@@ -66,11 +65,7 @@ impl Operation for ListIndirectResellers {
     }
 
     async fn run(&self, cx: &mut Cx<Partner>, (): &()) -> Result<(Page<Entry>, Tokens), Fault> {
-        let (scope, seek) = self.0.seek(cx)?;
-        let own = cx.organization()?;
-        let page = store::resellers(&mut cx.tx, own, &self.0.name_prefix, &seek, self.0.page_size).await?;
-        let tokens = Tokens::of(&cx.host().keys, &scope, &page);
-        Ok((page, tokens))
+        self.0.page(cx).await
     }
 }
 

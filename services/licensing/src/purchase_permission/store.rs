@@ -1,0 +1,90 @@
+//! Purchase permissions in SQL.
+
+use base::{Fault, Id, Timestamp};
+use db::{Record, Row, Tx};
+
+use super::PurchasePermission;
+use crate::organization::Organization;
+
+impl Record for PurchasePermission {
+    fn read(row: &Row) -> Result<Self, Fault> {
+        Ok(Self {
+            customer: row.get("customer_id")?,
+            partner: row.get("partner_id")?,
+            product_family: row.get("product_family")?,
+            permitted: row.get("permitted")?,
+            update_time: row.get("update_time")?,
+        })
+    }
+}
+
+/// The switches of a customer that were ever turned, of one partner or of all of them, by family.
+pub async fn list(
+    tx: &mut Tx,
+    customer: Id<Organization>,
+    partner: Option<Id<Organization>>,
+) -> Result<Vec<PurchasePermission>, Fault> {
+    tx.sql(
+        "SELECT customer_id, partner_id, product_family, permitted, update_time FROM purchase_permissions
+         WHERE customer_id = $1",
+    )
+    .bind(customer)
+    .when(partner, "AND partner_id = $?")
+    .all()
+    .await
+}
+
+/// The families in which a customer has active subscriptions, each with who sold them.
+pub async fn families(
+    tx: &mut Tx,
+    customer: Id<Organization>,
+    partner: Option<Id<Organization>>,
+) -> Result<Vec<(Id<Organization>, String)>, Fault> {
+    tx.sql(
+        "SELECT DISTINCT partner_id, product_family FROM subscriptions JOIN offers USING (offer_id)
+         WHERE customer_id = $1 AND state = 'ACTIVE' AND product_family <> ''",
+    )
+    .bind(customer)
+    .when(partner, "AND partner_id = $?")
+    .all()
+    .await
+}
+
+/// A switch, held as it is.
+pub async fn get(
+    tx: &mut Tx,
+    customer: Id<Organization>,
+    partner: Id<Organization>,
+    product_family: &str,
+) -> Result<Option<PurchasePermission>, Fault> {
+    tx.sql(
+        "SELECT customer_id, partner_id, product_family, permitted, update_time FROM purchase_permissions
+         WHERE customer_id = $1 AND partner_id = $2 AND product_family = $3",
+    )
+    .bind(customer)
+    .bind(partner)
+    .bind(product_family)
+    .for_share()
+    .optional()
+    .await
+}
+
+/// Turns a switch. False when it stands so already.
+pub async fn put(tx: &mut Tx, permission: &PurchasePermission, now: Timestamp) -> Result<bool, Fault> {
+    let turned = tx
+        .sql(
+            "INSERT INTO purchase_permissions (customer_id, partner_id, product_family, permitted, update_time)
+             VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (customer_id, partner_id, product_family) DO UPDATE SET
+                 permitted = excluded.permitted, update_time = excluded.update_time
+             WHERE purchase_permissions.permitted <> excluded.permitted",
+        )
+        .bind(permission.customer)
+        .bind(permission.partner)
+        .bind(&permission.product_family)
+        .bind(permission.permitted)
+        .bind(now)
+        .execute()
+        .await?;
+    Ok(turned == 1)
+}

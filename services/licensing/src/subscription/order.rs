@@ -1,0 +1,101 @@
+//! Orders: what stands in a line, and whether it can be had so.
+
+use base::{Fault, Id};
+
+use super::{Reseller, Subscription};
+use crate::offer::{Limit, Offer};
+use crate::partner::{PartnerKind, Standing};
+
+/// Lines of one order at most.
+pub const LINES_MAX: usize = 100;
+
+/// An order; nothing is kept of it but its id.
+#[derive(Debug)]
+pub struct Order;
+
+/// One line of an order.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// Under which offer.
+    pub offer: Id<Offer>,
+    /// Seats.
+    pub quantity: i64,
+    /// What it adds to, if it is an add-on.
+    pub parent: Option<Id<Subscription>>,
+    /// What people will call the subscription; none for the offer's own name.
+    pub friendly_name: Option<String>,
+}
+
+/// Whether an offer can be ordered so for a customer in that country. Refusals carry the numbers of the vendor's portal.
+///
+/// # Errors
+/// `OFFER_NOT_AVAILABLE`, `OFFER_NOT_IN_COUNTRY`, `QUANTITY_OUT_OF_RANGE`.
+pub fn check_line(line: &Line, offer: &Offer, country: &str) -> Result<(), Fault> {
+    if !offer.available {
+        return Err(Fault::precondition("OFFER_NOT_AVAILABLE", "the offer cannot be ordered at the moment"));
+    }
+    if !offer.is_sold_in(country) {
+        return Err(Fault::precondition("OFFER_NOT_IN_COUNTRY", format!("the offer is not sold in {country}"))
+            .with("country", country)
+            .with("partner_center_code", 800070));
+    }
+    offer.check_quantity(line.quantity)
+}
+
+/// Whether an offer can add to this subscription, or to none.
+///
+/// # Errors
+/// `PARENT_REQUIRED`, `PARENT_NOT_SUITABLE`, `PARENT_NOT_ACTIVE`.
+pub fn check_parent(offer: &Offer, parent: Option<&Subscription>) -> Result<(), Fault> {
+    match parent {
+        None if offer.parents.is_empty() => Ok(()),
+        None => {
+            let message = "the offer is an add-on: name the subscription that it adds to";
+            Err(Fault::precondition("PARENT_REQUIRED", message))
+        }
+        Some(parent) if !offer.parents.contains(&parent.offer) => {
+            let message = "the offer does not add to that subscription";
+            Err(Fault::precondition("PARENT_NOT_SUITABLE", message).with("parent_subscription_id", parent.id))
+        }
+        Some(parent) => parent.check_takes_add_ons(),
+    }
+}
+
+/// Whether a customer who counts so many subscriptions under an offer can have another one.
+///
+/// # Errors
+/// `SUBSCRIPTION_LIMIT_REACHED`.
+pub fn check_limit(limit: Limit, counted: i64) -> Result<(), Fault> {
+    if counted < limit.count() {
+        return Ok(());
+    }
+    let message = match limit {
+        Limit::Concurrent(count) => format!("a customer has at most {count} subscriptions under this offer"),
+        Limit::Lifetime(count) => format!("a customer gets this offer {count} times, ever"),
+    };
+    Err(Fault::exhausted("SUBSCRIPTION_LIMIT_REACHED", message)
+        .with("limit", limit.count())
+        .with("limit_unit", limit.unit())
+        .with("partner_center_code", 800066))
+}
+
+/// Whether this one can be the reseller of record of an order. One with whom the seller does not work answers like
+/// nobody.
+///
+/// # Errors
+/// `RESELLER_NOT_PARTNERED`, `RESELLER_SUSPENDED`.
+pub fn check_reseller(found: Option<(Standing, bool)>) -> Result<Reseller, Fault> {
+    match found {
+        Some((standing, true)) if standing.kind == PartnerKind::Reseller => {
+            if standing.suspended {
+                return Err(Fault::precondition("RESELLER_SUSPENDED", "the reseller of record is suspended")
+                    .with("partner_center_code", 800039));
+            }
+            Ok(Reseller { id: standing.partner, mpn_id: standing.mpn_id })
+        }
+        _ => {
+            let message = "no reseller with this MPN id has an active partnership with your organization";
+            Err(Fault::precondition("RESELLER_NOT_PARTNERED", message).with("partner_center_code", 800016))
+        }
+    }
+}
