@@ -204,10 +204,10 @@ async fn the_last_global_admin_of_a_customer_stays(#[values(Kind::Sqlite, Kind::
 
 #[rstest]
 #[case(Role::GlobalAdmin, "OK", "OK")]
-#[case(Role::UserManagementAdmin, "ROLE_NOT_GRANTABLE", "OK")]
+#[case(Role::UserManagementAdmin, "TARGET_IS_ADMIN", "OK")]
 #[case(Role::AdminAgent, "OK", "OK")]
-#[case(Role::SalesAgent, "ROLE_NOT_GRANTABLE", "OK")]
-#[case(Role::HelpdeskAgent, "ROLE_NOT_GRANTABLE", "OK")]
+#[case(Role::SalesAgent, "TARGET_IS_ADMIN", "OK")]
+#[case(Role::HelpdeskAgent, "TARGET_IS_ADMIN", "OK")]
 #[case(Role::BillingAdmin, "ROLE_NOT_ALLOWED", "ROLE_NOT_ALLOWED")]
 #[tokio::test]
 async fn who_deletes_a_user_has_the_power_to_grant_what_the_user_holds(

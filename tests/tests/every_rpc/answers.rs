@@ -71,6 +71,11 @@ fn is_in_progress(of: &EnumDescriptor, number: i32) -> bool {
     of.get_value(number).is_some_and(|value| waits(value.name()))
 }
 
+/// What a dry run tells, as the real call would tell it.
+pub(super) fn as_done(told: &str) -> String {
+    told.replace("_WOULD_CHANGE", "_CHANGED").replace("_WOULD_FAIL", "_FAILED")
+}
+
 /// Whether a dry run foretells what the real call told: what would change has changed.
 fn is_foretold(field: &FieldDescriptor, tried: i32, made: i32) -> bool {
     let Kind::Enum(of) = field.kind() else { return false };
