@@ -267,8 +267,17 @@ async fn a_trial_is_had_once_keeps_its_seats_and_ends_after_thirty_days(
     let (mut desk, mut shop) = (Desk::of(&world).await, Shop::of(&world).await);
     assert_eq!(reason(&desk.resize(trade.seller(), resized(id, 26)).await), "TRIAL_QUANTITY_FIXED");
 
+    let product = world.product("Harbor Shield").await;
+    let adds = UpsertOfferRequest { parent_offer_ids: vec![offer.clone()], ..World::offer_of(&product) };
+    let adds = world.offer(adds).await;
+    let first = order(&world, &trade, adding(&adds, id)).await.unwrap().subscription_id;
+    let second = order(&world, &trade, adding(&adds, id)).await.unwrap().subscription_id;
+
     world.clock.advance(DAY * 30);
     let seller = world.sign_in(&trade.provider.admin_sign_in_name, PASSWORD).await.access_token;
+    // Whoever changes one of them first finds what was due written down for all of them.
+    desk.cancel(&seller, unwanted(&first)).await.unwrap();
+    assert_eq!(shop.get(&seller, &second).await.unwrap().state_reason(), StateReason::ParentSuspended);
     sweep::run(&world.licensing).await.unwrap();
     let ended = shop.get(&seller, id).await.unwrap();
     assert_eq!((ended.state(), ended.state_reason()), (State::Suspended, StateReason::TrialEnded));

@@ -49,6 +49,8 @@ impl Family {
         let subject = subject.ok_or_else(|| Fault::not_found("subscription", id))?;
         let parent = current.iter().position(|each| Some(each.id) == subject.parent);
         let parent = parent.map(|at| current.swap_remove(at));
+        // What adds to the parent beside it was held for what was due, and is not its business.
+        current.retain(|each| each.parent == Some(id));
         Ok(Self { subject, parent, add_ons: current, version })
     }
 

@@ -130,7 +130,7 @@ pub async fn update(tx: &mut Tx, after: &Subscription) -> Result<(), Fault> {
     if updated == 1 { Ok(()) } else { Err(Fault::internal("a subscription that was held has changed")) }
 }
 
-/// A subscription with its parent and what adds to it, held for a change in the order of their ids.
+/// A subscription with its parent and everything that adds to either, held for a change in the order of their ids.
 pub async fn lock_family(tx: &mut Tx, id: Id<Subscription>) -> Result<Vec<Subscription>, Fault> {
     tx.sql(
         "SELECT subscription_id, order_id, customer_id, product_id, offer_id, parent_id, friendly_name, quantity, state,
@@ -139,6 +139,7 @@ pub async fn lock_family(tx: &mut Tx, id: Id<Subscription>) -> Result<Vec<Subscr
          FROM subscriptions
          WHERE subscription_id = $1 OR parent_id = $1
              OR subscription_id = (SELECT parent_id FROM subscriptions WHERE subscription_id = $1)
+             OR parent_id = (SELECT parent_id FROM subscriptions WHERE subscription_id = $1)
          ORDER BY subscription_id",
     )
     .bind(id)
