@@ -149,6 +149,7 @@ async fn a_file_with_a_row_that_cannot_be_trusted_is_refused_as_a_whole_with_eve
 const PUBLISHED: &str = "../../shared/data/product-names-and-service-plan-identifiers.csv";
 
 /// The published file. Where tests are run for others it must be there; elsewhere its absence is said and tolerated.
+#[expect(clippy::print_stdout, reason = "what was not tested is said")]
 pub(crate) fn published() -> Option<Vec<u8>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(PUBLISHED);
     match std::fs::read(&path) {

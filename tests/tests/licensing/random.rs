@@ -137,6 +137,7 @@ struct Stage {
 
 impl Stage {
     /// Some products with this many seats each, and some users: of every sixth something is wrong, and two are foreign.
+    #[expect(clippy::print_stdout, reason = "a sweep prints its seed")]
     async fn set(kind: Kind, seed: u64, seats: [i32; 5], users: usize) -> Self {
         println!("seed {seed} on {kind:?}");
         let world = World::shared(kind).await;

@@ -78,7 +78,7 @@ impl Wire for UpdateLicenses {
 
 fn excluded(form: &mut Form, at: usize, give: &pb::LicenseToAssign) -> Excluded {
     let field = |plan| format!("assign[{at}].excluded_service_plan_ids[{plan}]");
-    let read = |(plan, text): (usize, &String)| form.id::<()>(field(plan), text).map(|id| id.uuid());
+    let read = |(plan, text): (usize, &String)| form.id::<()>(field(plan), text).map(Id::uuid);
     give.excluded_service_plan_ids.iter().enumerate().filter_map(read).collect()
 }
 

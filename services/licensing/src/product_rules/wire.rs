@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use base::Fault;
 use base::country::Country;
+use base::{Fault, Id};
 use proto::licensing::v1 as pb;
 use proto::licensing::v1::product_rules::{AssignmentAuthority, LicenseGroup as Group, TargetType as Target};
 use service::form::{etag, timestamp};
@@ -98,7 +98,7 @@ fn dependencies(form: &mut Form, rules: &[pb::ServicePlanDependency]) -> BTreeSe
             .iter()
             .enumerate()
             .filter_map(|(at, text)| form.id::<()>(format!("{others}[{at}]"), text))
-            .map(|id| id.uuid())
+            .map(Id::uuid)
             .collect();
         read.extend(plan.map(|plan| Dependency { plan: plan.uuid(), any_of }));
     }
