@@ -81,6 +81,28 @@ CREATE TABLE user_roles (
     PRIMARY KEY (user_id, role)
 );
 
+-- Deletions of customer users. released: licensing has told what the user held, and that the seats are free.
+CREATE TABLE user_deletions (
+    deletion_id UUID NOT NULL PRIMARY KEY,
+    user_id UUID NOT NULL REFERENCES users (user_id),
+    user_version BIGINT NOT NULL,
+    released BOOLEAN NOT NULL,
+    delete_time TIMESTAMPTZ NOT NULL,
+    UNIQUE (user_id, user_version)
+);
+
+-- What they held. The service plans that were left out are ids with spaces between them, in ascending order.
+CREATE TABLE released_licenses (
+    user_id UUID NOT NULL,
+    user_version BIGINT NOT NULL,
+    product_id UUID NOT NULL,
+    product_name TEXT NOT NULL,
+    excluded_plans TEXT NOT NULL,
+    assign_time TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (user_id, user_version, product_id),
+    FOREIGN KEY (user_id, user_version) REFERENCES user_deletions (user_id, user_version)
+);
+
 CREATE TABLE sessions (
     session_id UUID NOT NULL PRIMARY KEY,
     user_id UUID NOT NULL REFERENCES users (user_id),

@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status};
 
 use crate::Identity;
 use crate::access::ops::{ApplyPartnerFacts, CancelAccess, CheckAccess, PrepareAccess};
-use crate::customer_user::ops::{CreateUser, GetUser, ListUsers, LookUpUsers};
+use crate::customer_user::ops::{ApplyLicensingFacts, CreateUser, DeleteUser, GetUser, ListUsers, LookUpUsers};
 use crate::organization::ops::{
     AddOrganizationDomain, CheckDomainAvailability, GetOrganization, ListOrganizations, LookUpOrganization,
     RegisterOrganization, UpdateOrganization,
@@ -119,6 +119,9 @@ impl pb::customer_user_service_server::CustomerUserService for Api {
     async fn list_users(&self, request: Request<pb::ListUsersRequest>) -> Reply<pb::ListUsersResponse> {
         self.0.run::<ListUsers>(request).await
     }
+    async fn delete_user(&self, request: Request<pb::DeleteUserRequest>) -> Reply<pb::DeleteUserResponse> {
+        self.0.run::<DeleteUser>(request).await
+    }
 }
 
 #[tonic::async_trait]
@@ -176,6 +179,12 @@ impl pb::identity_internal_service_server::IdentityInternalService for Api {
         request: Request<pb::ApplyPartnerFactsRequest>,
     ) -> Reply<pb::ApplyPartnerFactsResponse> {
         self.0.run::<ApplyPartnerFacts>(request).await
+    }
+    async fn apply_licensing_facts(
+        &self,
+        request: Request<pb::ApplyLicensingFactsRequest>,
+    ) -> Reply<pb::ApplyLicensingFactsResponse> {
+        self.0.run::<ApplyLicensingFacts>(request).await
     }
     async fn prepare_access(&self, request: Request<pb::PrepareAccessRequest>) -> Reply<pb::PrepareAccessResponse> {
         self.0.run::<PrepareAccess>(request).await

@@ -21,6 +21,7 @@ CREATE TABLE users (
     state TEXT NOT NULL CHECK (state IN ('ACTIVE', 'DELETED')),
     version BIGINT NOT NULL
 );
+CREATE INDEX users_by_customer ON users (customer_id, sort_key, user_id);
 
 -- Of partner. The higher epoch or version wins.
 CREATE TABLE accesses (
@@ -81,6 +82,33 @@ CREATE TABLE product_plans (
     friendly_name TEXT NOT NULL,
     PRIMARY KEY (product_id, plan_id)
 );
+CREATE INDEX product_plans_by_plan ON product_plans (plan_id);
+
+-- What operators say of a product; an edition leaves it alone. A product without a row is for users, given by partners,
+-- in the first group. Locations are codes with spaces between them: they are only ever read as a whole.
+CREATE TABLE product_rules (
+    product_id UUID NOT NULL PRIMARY KEY REFERENCES products (product_id),
+    target_type TEXT NOT NULL CHECK (target_type IN ('USER', 'TENANT')),
+    license_group TEXT NOT NULL CHECK (license_group IN ('FIRST', 'SECOND')),
+    assignment_authority TEXT NOT NULL CHECK (assignment_authority IN ('PARTNER', 'PUBLISHER')),
+    allowed_locations TEXT NOT NULL,
+    prohibited_locations TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    create_time TIMESTAMPTZ NOT NULL,
+    update_time TIMESTAMPTZ NOT NULL
+);
+
+-- Rules between service plans: a plan NEEDS one of those that share its position, or EXCLUDES another.
+CREATE TABLE plan_rules (
+    product_id UUID NOT NULL REFERENCES product_rules (product_id),
+    position BIGINT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('NEEDS', 'EXCLUDES')),
+    plan_id UUID NOT NULL,
+    other_plan_id UUID NOT NULL,
+    PRIMARY KEY (product_id, position, other_plan_id)
+);
+CREATE INDEX plan_rules_by_plan ON plan_rules (plan_id);
+CREATE INDEX plan_rules_by_other_plan ON plan_rules (other_plan_id);
 
 CREATE TABLE offers (
     offer_id UUID NOT NULL PRIMARY KEY,
@@ -190,12 +218,24 @@ CREATE TABLE pools (
 );
 
 -- Who takes them. Without a reference to the pool: whoever writes here holds the pool's row, and a check for each of ten
--- thousand rows would make the others wait for it longer.
+-- thousand rows would make the others wait for it longer. The service plans that are left out are ids with spaces between
+-- them, in ascending order: they are only ever read as a whole.
 CREATE TABLE assignments (
     customer_id UUID NOT NULL,
     product_id UUID NOT NULL,
     user_id UUID NOT NULL,
+    excluded_plans TEXT NOT NULL,
     create_time TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (customer_id, product_id, user_id)
 );
 CREATE INDEX assignments_by_user ON assignments (customer_id, user_id);
+
+-- What users held who were deleted, for the case that they come back. A later deletion replaces it.
+CREATE TABLE license_snapshots (
+    customer_id UUID NOT NULL,
+    user_id UUID NOT NULL,
+    product_id UUID NOT NULL,
+    excluded_plans TEXT NOT NULL,
+    assign_time TIMESTAMPTZ NOT NULL,
+    PRIMARY KEY (customer_id, user_id, product_id)
+);

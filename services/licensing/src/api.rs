@@ -9,9 +9,10 @@ use tonic::{Request, Response, Status};
 use crate::Licensing;
 use crate::access::ops::{CancelAccess, CheckAccess, PrepareAccess};
 use crate::entitlement::ops::{ListEntitlements, VerifySeats};
-use crate::license::ops::{GetUserLicenses, SummarizeLicenses, UpdateLicenses};
+use crate::license::ops::{GetUserLicenses, ListLicenseUsers, SummarizeLicenses, UpdateLicenses};
 use crate::offer::ops::{GetOffer, ListOffers, UpsertOffer};
 use crate::product::ops::{GetProduct, ImportProducts, ListProducts};
+use crate::product_rules::ops::SetProductRules;
 use crate::projection::ops::{ApplyIdentityFacts, ApplyPartnerFacts};
 use crate::purchase_permission::ops::{GetPurchasePermissions, SetPurchasePermission};
 use crate::subscription::ops::{
@@ -35,6 +36,12 @@ impl pb::catalog_service_server::CatalogService for Api {
     }
     async fn get_product(&self, request: Request<pb::GetProductRequest>) -> Reply<pb::GetProductResponse> {
         self.0.run::<GetProduct>(request).await
+    }
+    async fn set_product_rules(
+        &self,
+        request: Request<pb::SetProductRulesRequest>,
+    ) -> Reply<pb::SetProductRulesResponse> {
+        self.0.run::<SetProductRules>(request).await
     }
     async fn upsert_offer(&self, request: Request<pb::UpsertOfferRequest>) -> Reply<pb::UpsertOfferResponse> {
         self.0.run::<UpsertOffer>(request).await
@@ -132,6 +139,12 @@ impl pb::license_service_server::LicenseService for Api {
         request: Request<pb::SummarizeLicensesRequest>,
     ) -> Reply<pb::SummarizeLicensesResponse> {
         self.0.run::<SummarizeLicenses>(request).await
+    }
+    async fn list_license_users(
+        &self,
+        request: Request<pb::ListLicenseUsersRequest>,
+    ) -> Reply<pb::ListLicenseUsersResponse> {
+        self.0.run::<ListLicenseUsers>(request).await
     }
     async fn get_user_licenses(
         &self,

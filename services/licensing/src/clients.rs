@@ -1,13 +1,14 @@
-//! The only file that calls a peer.
+//! The only file that calls a peer: it asks for keys, first sights and decisions, and delivers licensing's facts.
 
 use std::time::Duration;
 
 use base::{Fault, Id, Kind};
 use proto::identity::v1::identity_internal_service_client::IdentityInternalServiceClient;
 use proto::identity::v1::key_service_client::KeyServiceClient;
-use proto::identity::v1::{GetJwksRequest, LookUpOrganizationRequest, LookUpUsersRequest};
+use proto::identity::v1::{ApplyLicensingFactsRequest, GetJwksRequest, LookUpOrganizationRequest, LookUpUsersRequest};
 use proto::partner::v1::partner_internal_service_client::PartnerInternalServiceClient;
 use proto::partner::v1::{GetDecisionRequest, get_decision_response};
+use service::outbox::Parcel;
 use service::peer::{ATTEMPT_TIMEOUT, Peer};
 use service::token::Key;
 use uuid::Uuid;
@@ -15,6 +16,17 @@ use uuid::Uuid;
 use crate::organization::Organization;
 use crate::projection::{Told, wire};
 use crate::user::User;
+
+/// Who decides that users are deleted.
+pub const IDENTITY: &str = "identity";
+
+/// Delivers facts to identity.
+pub async fn tell_identity(identity: &Peer, parcels: &[Parcel]) -> Result<(), Fault> {
+    let facts = parcels.iter().map(Parcel::decode).collect::<Result<_, Fault>>()?;
+    let request = identity.request(ApplyLicensingFactsRequest { facts }, ATTEMPT_TIMEOUT)?;
+    let mut client = IdentityInternalServiceClient::new(identity.channel());
+    client.apply_licensing_facts(request).await.map(drop).map_err(|status| identity.refusal(status))
+}
 
 /// The key set that verifies access tokens.
 pub async fn fetch_keys(identity: &Peer) -> Result<Vec<Key>, Fault> {

@@ -1,10 +1,11 @@
 //! Licensing owns products, subscriptions, seats and license assignments.
 //!
 //! The tour: a request enters at [`api`], is judged by [`policy`], run by its room's `ops` and stored by its room's
-//! `store`. Its own rooms are [`product`], [`offer`], [`subscription`],
+//! `store`. Its own rooms are [`product`], [`product_rules`], [`offer`], [`subscription`],
 //! [`entitlement`] and [`license`]. What it needs of the other services it holds as copies, in the rooms [`organization`], [`user`],
 //! [`partner`] and [`access`], which [`projection`] fills. It calls [`clients`] for the key set that verifies access
-//! tokens, for the first sight of what it was not told yet, and for decisions that are on their way.
+//! tokens, for the first sight of what it was not told yet, for decisions that are on their way, and to tell identity what
+//! somebody held who was deleted.
 
 pub mod access;
 pub mod api;
@@ -16,6 +17,7 @@ pub mod organization;
 pub mod partner;
 pub mod policy;
 pub mod product;
+pub mod product_rules;
 pub mod projection;
 pub mod purchase_permission;
 pub mod start;
@@ -71,6 +73,26 @@ impl Service for Licensing {
             name: "license_selection_max",
             value: license::SELECTION_MAX as i64,
             description: "users of one summary of licenses",
+        },
+        NamedLimit {
+            name: "product_dependencies_max",
+            value: product_rules::DEPENDENCIES_MAX as i64,
+            description: "service plans of a product that need another one",
+        },
+        NamedLimit {
+            name: "dependency_service_plans_max",
+            value: product_rules::ALTERNATIVES_MAX as i64,
+            description: "service plans of which one is needed",
+        },
+        NamedLimit {
+            name: "product_exclusions_max",
+            value: product_rules::EXCLUSIONS_MAX as i64,
+            description: "pairs of service plans of a product that exclude each other",
+        },
+        NamedLimit {
+            name: "product_locations_max",
+            value: product_rules::LOCATIONS_MAX as i64,
+            description: "locations in which a product can be used, or cannot",
         },
         NamedLimit {
             name: "order_lines_max",

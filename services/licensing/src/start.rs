@@ -14,6 +14,7 @@ use proto::licensing::v1::subscription_service_server::SubscriptionServiceServer
 use service::config::ProcessConfig;
 use service::contract::REQUEST_BYTES_BULK;
 use service::keys::ServiceKeys;
+use service::outbox;
 use service::peer::Peer;
 use service::process::{self, Bound, Front, every};
 use service::{Host, Parts, Service};
@@ -23,7 +24,7 @@ use tonic::service::Routes;
 
 use crate::api::Api;
 use crate::subscription::sweep;
-use crate::{Licensing, migrations};
+use crate::{Licensing, clients, migrations};
 
 /// Runs licensing as a process of its own until told to stop.
 ///
@@ -69,6 +70,11 @@ pub async fn open(config: &ProcessConfig, keys: ServiceKeys, clock: Clock) -> Re
 pub async fn serve(host: Arc<Host<Licensing>>, bound: Bound, stop: CancellationToken) -> Result<(), Fault> {
     let mut background = JoinSet::new();
     background.spawn(follow_keys(Arc::clone(&host), stop.clone()));
+    let identity = host.service.identity.clone();
+    background.spawn(outbox::relay(Arc::clone(&host), clients::IDENTITY, stop.clone(), move |parcels| {
+        let peer = identity.clone();
+        async move { clients::tell_identity(&peer, &parcels).await }
+    }));
     background.spawn(sweep(Arc::clone(&host), stop.clone()));
     bound.serve(Arc::clone(&host), front(&host), background, stop).await
 }

@@ -142,7 +142,12 @@ impl<S: Service> Cx<S> {
 
     /// Whether everything that was told as this delivery has arrived.
     pub async fn is_delivered(&mut self, delivery: Uuid) -> Result<bool, Fault> {
-        crate::outbox::is_delivered(&mut self.tx, delivery).await
+        crate::outbox::is_delivered(&mut self.tx, delivery, None).await
+    }
+
+    /// Whether everything of this delivery that was told to one service has arrived there.
+    pub async fn is_delivered_to(&mut self, delivery: Uuid, destination: &'static str) -> Result<bool, Fault> {
+        crate::outbox::is_delivered(&mut self.tx, delivery, Some(destination)).await
     }
 
     /// This attempt cannot be judged before another service was asked. Its refusal is answered only if it is still the

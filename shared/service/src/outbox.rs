@@ -94,11 +94,15 @@ pub(crate) async fn put(
     Ok(ids)
 }
 
-/// Whether nothing of this delivery is left to be told.
-pub(crate) async fn is_delivered(tx: &mut Tx, delivery: Uuid) -> Result<bool, Fault> {
-    let waiting: Option<i64> =
-        tx.sql("SELECT version FROM outbox WHERE delivery_id = $1 LIMIT 1").bind(delivery).optional().await?;
-    Ok(waiting.is_none())
+/// Whether nothing of this delivery is left to be told, to anybody or to one destination.
+pub(crate) async fn is_delivered(tx: &mut Tx, delivery: Uuid, destination: Option<&str>) -> Result<bool, Fault> {
+    let waiting: Vec<i64> = tx
+        .sql("SELECT version FROM outbox WHERE delivery_id = $1")
+        .bind(delivery)
+        .when(destination, "AND destination = $?")
+        .all()
+        .await?;
+    Ok(waiting.is_empty())
 }
 
 /// Waits until all of these rows were delivered, by whichever replica; false when the time is up.

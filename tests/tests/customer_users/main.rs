@@ -1,9 +1,10 @@
-//! Customer users: who makes and sees whom, and what becomes of those (D-10, D-13, D-14, O-01, C1, C8, C19, C22, C24,
-//! C30, C32, AS-01 to AS-04, AS-06, AS-08, AS-09, AS-96, AS-97, AS-101, AS-110).
+//! Customer users: who makes and sees whom, and what becomes of those (D-10, D-13, D-14, D-16, O-01, C1, C8, C19, C22, C24,
+//! C30, C32, AS-01 to AS-04, AS-06, AS-08, AS-09, AS-19, AS-96, AS-97, AS-101, AS-110).
 #![expect(clippy::unwrap_used, reason = "a test has nothing better to do than fail")]
 
 mod access;
 mod creating;
+mod deleting;
 mod listing;
 mod reduction;
 mod resolution;
@@ -11,7 +12,8 @@ mod telling;
 
 use proto::identity::v1::customer_user_service_client::CustomerUserServiceClient;
 use proto::identity::v1::{
-    CreateUserRequest, CreateUserResponse, GetUserRequest, ListUsersRequest, ListUsersResponse, User,
+    CreateUserRequest, CreateUserResponse, DeleteUserRequest, DeleteUserResponse, GetUserRequest, ListUsersRequest,
+    ListUsersResponse, User,
 };
 use testkit::database::Kind;
 use tests::world::{Customer, Refused, Registered, World, authorized};
@@ -58,6 +60,10 @@ impl Users {
     async fn get(&mut self, token: &str, customer_id: &str, user_id: &str) -> Result<User, Status> {
         let request = GetUserRequest { customer_id: customer_id.to_owned(), user_id: user_id.to_owned() };
         Ok(self.0.get_user(authorized(token, request)).await?.into_inner().user.unwrap())
+    }
+
+    async fn delete(&mut self, token: &str, request: DeleteUserRequest) -> Result<DeleteUserResponse, Status> {
+        self.0.delete_user(authorized(token, request)).await.map(tonic::Response::into_inner)
     }
 
     async fn list(&mut self, token: &str, request: ListUsersRequest) -> Result<ListUsersResponse, Status> {

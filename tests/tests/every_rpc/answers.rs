@@ -67,7 +67,21 @@ pub(super) fn is_under_way(message: &DynamicMessage) -> bool {
 }
 
 fn is_in_progress(of: &EnumDescriptor, number: i32) -> bool {
-    of.get_value(number).is_some_and(|value| value.name().ends_with("_IN_PROGRESS"))
+    let waits = |name: &str| name.ends_with("_IN_PROGRESS") || name.ends_with("_PENDING");
+    of.get_value(number).is_some_and(|value| waits(value.name()))
+}
+
+/// What a dry run tells, as the real call would tell it.
+pub(super) fn as_done(told: &str) -> String {
+    told.replace("_WOULD_CHANGE", "_CHANGED").replace("_WOULD_FAIL", "_FAILED")
+}
+
+/// Whether a dry run foretells what the real call told: what would change has changed.
+fn is_foretold(field: &FieldDescriptor, tried: i32, made: i32) -> bool {
+    let Kind::Enum(of) = field.kind() else { return false };
+    let (Some(tried), Some(made)) = (of.get_value(tried), of.get_value(made)) else { return false };
+    let would = tried.name().split_once("_WOULD_");
+    would.is_some_and(|(prefix, rest)| made.name().starts_with(&format!("{prefix}_{rest}")))
 }
 
 /// Where a dry answer is not the real one without the ids, secrets and etags that only the real call made. What goes on
@@ -132,6 +146,7 @@ impl Comparison {
                     }
                 }
                 (Value::EnumNumber(tried), Value::EnumNumber(_)) if self.is_progress(&field, *tried) => {}
+                (Value::EnumNumber(tried), Value::EnumNumber(made)) if is_foretold(&field, *tried, *made) => {}
                 (tried, made) if tried == made => {}
                 _ => note("is another one"),
             }

@@ -35,6 +35,11 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     exception("GetProductRequest.product_id", Why::Everybodys),
     exception("ListOffersRequest.product_id", Why::Everybodys),
     exception("PlaceOrderRequest.lines.offer_id", Why::Everybodys),
+    exception("SetProductRulesRequest.product_id", Why::Everybodys),
+    exception("SetProductRulesRequest.rules.dependencies.any_of_service_plan_ids", Why::Everybodys),
+    exception("SetProductRulesRequest.rules.dependencies.service_plan_id", Why::Everybodys),
+    exception("SetProductRulesRequest.rules.exclusions.other_service_plan_id", Why::Everybodys),
+    exception("SetProductRulesRequest.rules.exclusions.service_plan_id", Why::Everybodys),
     exception("UpsertOfferRequest.parent_offer_ids", Why::Everybodys),
     exception("UpsertOfferRequest.product_id", Why::Everybodys),
     // The operator chooses the id of the offer that is made.

@@ -10,6 +10,7 @@ use super::stage::anybody;
 pub(super) async fn fixtures(judge: &mut Judge) {
     organizations(judge).await;
     customer_users(judge).await;
+    deletions(judge).await;
     partner_users(judge).await;
     sessions(judge).await;
     workloads(judge).await;
@@ -72,6 +73,15 @@ async fn customer_users(judge: &mut Judge) {
         .rpc("CustomerUserService/ListUsers", async |side| {
             let (customer_id, user_ids) = (side.customer_id(), vec![side.user_id.clone()]);
             side.by_reseller(pb::ListUsersRequest { customer_id, user_ids, ..Default::default() })
+        })
+        .await;
+}
+
+async fn deletions(judge: &mut Judge) {
+    judge
+        .rpc("CustomerUserService/DeleteUser", async |side| {
+            let (customer_id, user_id) = (side.customer_id(), side.licensed_user().await);
+            side.by_reseller(pb::DeleteUserRequest { customer_id, user_id, ..Default::default() })
         })
         .await;
 }

@@ -1,13 +1,18 @@
 //! Licensing's RPCs: the catalog, orders and what they bring, licenses.
 
+use std::cell::Cell;
+
 use proto::licensing::v1 as pb;
+use proto::licensing::v1::catalog_service_client::CatalogServiceClient;
 use proto::licensing::v1::purchase_permission_service_client::PurchasePermissionServiceClient;
 use tests::world::{HEADER, World, authorized, fresh};
 
 use super::judge::Judge;
+use super::stage::Side;
 
 pub(super) async fn fixtures(judge: &mut Judge) {
     catalog(judge).await;
+    rules(judge).await;
     subscriptions(judge).await;
     changes(judge).await;
     purchases(judge).await;
@@ -47,6 +52,57 @@ async fn catalog(judge: &mut Judge) {
             side.by_provider(pb::GetOfferRequest { offer_id: side.offer_id.clone() })
         })
         .await;
+}
+
+/// Both sides' products have all four plans, so that a rule about the one's product may name the plans of the other's.
+async fn rules(judge: &mut Judge) {
+    let (products, plans, others) = ([fresh(), fresh()], [fresh(), fresh()], [fresh(), fresh()]);
+    let turn = Cell::new(0);
+    judge
+        .rpc("CatalogService/SetProductRules", async |side| {
+            let at = turn.replace(1 - turn.get());
+            for product in &products {
+                let plans: Vec<&str> = plans.iter().chain(&others).map(String::as_str).collect();
+                import(side, product, &plans).await;
+            }
+            let dependency = pb::ServicePlanDependency {
+                service_plan_id: plans[at].clone(),
+                any_of_service_plan_ids: vec![others[at].clone()],
+            };
+            let exclusion = pb::ServicePlanExclusion {
+                service_plan_id: plans[at].clone(),
+                other_service_plan_id: others[at].clone(),
+            };
+            let rules =
+                pb::ProductRules { dependencies: vec![dependency], exclusions: vec![exclusion], ..Default::default() };
+            side.by_operator(pb::SetProductRulesRequest {
+                product_id: products[at].clone(),
+                rules: Some(rules),
+                ..Default::default()
+            })
+            .await
+        })
+        .await;
+}
+
+/// Makes a product of these plans known.
+async fn import(side: &Side, product: &str, plans: &[&str]) {
+    let rows: String = plans.iter().map(|plan| format!("Harbor Suite,SUITE,{product},PLAN,{plan},Plan\n")).collect();
+    let content = format!("{HEADER}{rows}").into_bytes();
+    let request = pb::ImportProductsRequest { content, request_id: fresh(), validate_only: false };
+    let operator = side.world.operator().await;
+    let mut catalog = CatalogServiceClient::new(side.world.to_licensing().await);
+    catalog.import_products(authorized(&operator, request)).await.unwrap();
+}
+
+/// A product of which the customer has seats, and one of its two plans.
+async fn suite(side: &Side) -> (String, String) {
+    let (product, plan) = (fresh(), fresh());
+    import(side, &product, &[&plan, &fresh()]).await;
+    let offer_id = side.world.offer(World::offer_of(&product)).await;
+    let lines = vec![pb::OrderLine { offer_id, quantity: 25, ..Default::default() }];
+    side.ordered(pb::PlaceOrderRequest { lines, ..side.order() }).await;
+    (product, plan)
 }
 
 async fn subscriptions(judge: &mut Judge) {
@@ -136,6 +192,27 @@ async fn licenses(judge: &mut Judge) {
                 assign: Vec::new(),
                 revoke_product_ids: vec![side.product_id.clone()],
                 ..side.giving(&user_id)
+            })
+        })
+        .await;
+    judge
+        .rpc("LicenseService/UpdateLicenses", async |side| {
+            let (product_id, plan) = suite(side).await;
+            let excluded_service_plan_ids = vec![plan];
+            side.by_reseller(pb::UpdateLicensesRequest {
+                assign: vec![pb::LicenseToAssign { product_id, excluded_service_plan_ids }],
+                ..side.giving(&side.user().await)
+            })
+        })
+        .await;
+    judge
+        .rpc("LicenseService/ListLicenseUsers", async |side| {
+            side.licensed_user().await;
+            side.by_reseller(pb::ListLicenseUsersRequest {
+                customer_id: side.customer_id(),
+                selector: pb::list_license_users_request::Selector::Has.into(),
+                product_id: side.product_id.clone(),
+                ..Default::default()
             })
         })
         .await;

@@ -189,7 +189,7 @@ impl Side {
         licensing::UpdateLicensesRequest {
             customer_id: self.customer_id(),
             user_ids: vec![user_id.to_owned()],
-            assign: vec![licensing::LicenseToAssign { product_id: self.product_id.clone() }],
+            assign: vec![licensing::LicenseToAssign { product_id: self.product_id.clone(), ..Default::default() }],
             request_id: fresh(),
             ..Default::default()
         }

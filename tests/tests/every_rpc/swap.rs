@@ -6,6 +6,7 @@ use tests::world::{Refused, fresh};
 use tonic::Code;
 use uuid::Uuid;
 
+use super::answers::as_done;
 use super::contract::is_repeatable;
 use super::exceptions::{Why, why};
 use super::place::Place;
@@ -55,9 +56,8 @@ impl<'t> Swap<'t> {
         verdict.demand(plain != as_unknown, || format!("{place} makes no difference: {plain}"));
         if is_repeatable(self.trial.rpc) {
             let dry = self.look(&self.foreign).await;
-            verdict.demand(self.told(&dry, &self.foreign) == as_unknown, || {
-                format!("{place} is foreign in a dry run: {}", self.told(&dry, &self.foreign))
-            });
+            let dry = as_done(&self.told(&dry, &self.foreign));
+            verdict.demand(dry == as_unknown, || format!("{place} is foreign in a dry run: {dry}"));
         }
         let mut answers = vec![unknown, foreign];
         if let Some(own) = own {

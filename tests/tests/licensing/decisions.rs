@@ -131,6 +131,12 @@ impl IdentityInternalService for Peer {
         let answer = self.organization.lock().unwrap().clone();
         answer.map(Response::new).ok_or_else(|| Status::unavailable("away"))
     }
+    async fn apply_licensing_facts(
+        &self,
+        _: Request<identity::ApplyLicensingFactsRequest>,
+    ) -> Reply<identity::ApplyLicensingFactsResponse> {
+        Err(Status::unavailable("away"))
+    }
     async fn look_up_users(&self, _: Request<identity::LookUpUsersRequest>) -> Reply<identity::LookUpUsersResponse> {
         *self.asked.lock().unwrap() += 1;
         let answer = self.users.lock().unwrap().clone();

@@ -4,13 +4,13 @@ use proto::common::v1::ListAuditEntriesRequest;
 use proto::common::v1::audit_service_client::AuditServiceClient;
 use proto::identity::v1::identity_fact::Fact;
 use proto::identity::v1::{IdentityFact, Role, UserFact, user_fact};
-use proto::licensing::v1::{LicenseToAssign, UpdateLicensesRequest};
+use proto::licensing::v1::UpdateLicensesRequest;
 use rstest::rstest;
 use testkit::database::Kind;
 use tests::world::{Grant, World, authorized, dump, fresh};
 use tonic::Code;
 
-use super::trade::{Licenses, Shop, Trade, change, person, words};
+use super::trade::{Licenses, Shop, Trade, change, foretold, give, person, words};
 use super::{detail, outcome, reason};
 
 #[rstest]
@@ -27,18 +27,19 @@ async fn licenses_are_given_and_taken_and_every_position_is_told_what_became_of_
     let (token, customer) = (trade.helper(), trade.customer.as_str());
     let both = [trade.product.as_str(), &shield];
 
-    let give = change(customer, &users, &both, &[]);
-    let dry = UpdateLicensesRequest { validate_only: true, ..give.clone() };
+    let all = change(customer, &users, &both, &[]);
+    let dry = UpdateLicensesRequest { validate_only: true, ..all.clone() };
     let would = licenses.update(token, dry).await.unwrap();
     assert!(licenses.get(token, customer, &users[0]).await.unwrap().is_empty(), "a dry run gives nothing");
-    let results = licenses.update(token, give.clone()).await.unwrap();
-    assert_eq!(would, results, "a dry run tells what the real call does");
+    let results = licenses.update(token, all.clone()).await.unwrap();
+    assert_eq!(words(&would), ["WOULD_CHANGE", "WOULD_CHANGE", "NO_SEATS_AVAILABLE"]);
+    assert_eq!(foretold(would), results, "a dry run tells what the real call does");
     assert_eq!(words(&results), ["CHANGED", "CHANGED", "NO_SEATS_AVAILABLE"]);
     assert_eq!(results.iter().map(|result| &result.user_id).collect::<Vec<_>>(), users.iter().collect::<Vec<_>>());
     assert_eq!((results[0].assigned_product_ids.len(), results[0].revoked_product_ids.len()), (2, 0));
     let error = &results[2].errors[0];
     assert_eq!((error.product_id.as_str(), error.total, error.partner_center_code.as_str()), (both[0], 2, "60012"));
-    assert_eq!(licenses.update(token, give).await.unwrap(), results, "a repeated request is answered again");
+    assert_eq!(licenses.update(token, all).await.unwrap(), results, "a repeated request is answered again");
     let owned = shop.entitlement(token, customer, &shield).await;
     assert_eq!((owned.consumed, owned.available), (2, 3), "who cannot have both takes no seat of either");
 
@@ -163,19 +164,19 @@ async fn licenses_are_a_matter_of_roles_a_relationship_and_delegated_admin(
     Shop::of(world).await.order(trade.seller(), trade.order(1)).await.unwrap();
     let token = &person(world, &trade.reseller, roles).await;
     let users = world.told_users(&trade.customer, 1).await;
-    let give = |customer: &str| change(customer, &users, &[&trade.product], &[]);
-    assert_eq!(reason(&licenses.update(token, give(&trade.customer)).await), expected);
+    let one = |customer: &str| change(customer, &users, &[&trade.product], &[]);
+    assert_eq!(reason(&licenses.update(token, one(&trade.customer)).await), expected);
     assert_eq!(reason(&licenses.get(token, &trade.customer, &users[0]).await), expected);
     if expected == "OK" {
-        assert_eq!(reason(&licenses.update(token, give(&fresh())).await), "NOT_FOUND");
+        assert_eq!(reason(&licenses.update(token, one(&fresh())).await), "NOT_FOUND");
         let without = Grant { delegated_admin: false, epoch: 2, ..Grant::RESELLER };
         world.told_access(&trade.customer, &trade.reseller.organization_id, without).await;
-        let refused = licenses.update(token, give(&trade.customer)).await;
+        let refused = licenses.update(token, one(&trade.customer)).await;
         assert_eq!(outcome(&refused), (Code::PermissionDenied, "DELEGATED_ADMIN_REQUIRED".to_owned()));
         assert_eq!(reason(&licenses.get(token, &trade.customer, &users[0]).await), "DELEGATED_ADMIN_REQUIRED");
         let removed = Grant { active: false, epoch: 3, ..Grant::RESELLER };
         world.told_access(&trade.customer, &trade.reseller.organization_id, removed).await;
-        let refused = licenses.update(token, give(&trade.customer)).await;
+        let refused = licenses.update(token, one(&trade.customer)).await;
         assert_eq!(reason(&refused), "NOT_FOUND", "delegated admin that survived the relationship does not count");
     }
 }
@@ -232,7 +233,7 @@ async fn ten_thousand_users_get_a_license_in_one_call(#[values(Kind::Sqlite, Kin
     Shop::of(&world).await.order(trade.seller(), order).await.unwrap();
     let users = world.told_users(&trade.customer, 10_000).await;
     let mut request = change(&trade.customer, &users, &[], &[]);
-    request.assign = vec![LicenseToAssign { product_id: trade.product.clone() }];
+    request.assign = vec![give(&trade.product, &[])];
     let results = licenses.update(trade.helper(), request).await.unwrap();
     assert_eq!(results.len(), 10_000);
     let (last, others) = words(&results).split_last().map(|(last, others)| (last.clone(), others.to_vec())).unwrap();

@@ -6,9 +6,9 @@ use proto::licensing::v1::license_service_client::LicenseServiceClient;
 use proto::licensing::v1::subscription_service_client::SubscriptionServiceClient;
 use proto::licensing::v1::{
     Entitlement, GetSubscriptionRequest, GetUserLicensesRequest, LicenseResult, LicenseToAssign,
-    ListEntitlementsRequest, ListEntitlementsResponse, ListSubscriptionsRequest, OrderLine, PlaceOrderRequest,
-    PlaceOrderResponse, Subscription, SummarizeLicensesRequest, SummarizeLicensesResponse, UpdateLicensesRequest,
-    UserLicense, license_result,
+    ListEntitlementsRequest, ListEntitlementsResponse, ListLicenseUsersRequest, ListLicenseUsersResponse,
+    ListSubscriptionsRequest, OrderLine, PlaceOrderRequest, PlaceOrderResponse, Subscription, SummarizeLicensesRequest,
+    SummarizeLicensesResponse, UpdateLicensesRequest, UserLicense, license_result, update_licenses_request::Mode,
 };
 use proto::partner::v1::PartnerKind;
 use tests::world::{Grant, Registered, World, authorized, fresh};
@@ -166,6 +166,14 @@ impl Licenses {
         self.0.summarize_licenses(authorized(token, request)).await.map(tonic::Response::into_inner)
     }
 
+    pub(crate) async fn list(
+        &mut self,
+        token: &str,
+        request: ListLicenseUsersRequest,
+    ) -> Result<ListLicenseUsersResponse, Status> {
+        self.0.list_license_users(authorized(token, request)).await.map(tonic::Response::into_inner)
+    }
+
     pub(crate) async fn get(
         &mut self,
         token: &str,
@@ -182,11 +190,33 @@ pub(crate) fn change(customer_id: &str, users: &[String], gives: &[&str], takes:
     UpdateLicensesRequest {
         customer_id: customer_id.to_owned(),
         user_ids: users.to_vec(),
-        assign: gives.iter().map(|id| LicenseToAssign { product_id: (*id).to_owned() }).collect(),
+        assign: gives.iter().map(|id| give(id, &[])).collect(),
         revoke_product_ids: takes.iter().map(|id| (*id).to_owned()).collect(),
         request_id: fresh(),
         validate_only: false,
+        mode: Mode::PerUser.into(),
     }
+}
+
+/// A product to give without some of its service plans.
+pub(crate) fn give(product_id: &str, excluded: &[&str]) -> LicenseToAssign {
+    let excluded_service_plan_ids = excluded.iter().map(|plan| (*plan).to_owned()).collect();
+    LicenseToAssign { product_id: product_id.to_owned(), excluded_service_plan_ids }
+}
+
+/// What a dry run foretells, as the real call would tell it.
+pub(crate) fn foretold(mut results: Vec<LicenseResult>) -> Vec<LicenseResult> {
+    for result in &mut results {
+        let outcome = match result.outcome() {
+            license_result::Outcome::WouldChange => license_result::Outcome::Changed,
+            license_result::Outcome::WouldFail => license_result::Outcome::Failed,
+            license_result::Outcome::Unchanged => license_result::Outcome::Unchanged,
+            // A dry run does nothing: whatever else it says is no foretelling.
+            _ => license_result::Outcome::Unspecified,
+        };
+        result.outcome = outcome.into();
+    }
+    results
 }
 
 /// What became of each position, in a word: `CHANGED`, `UNCHANGED`, or the reasons.
@@ -194,7 +224,8 @@ pub(crate) fn words(results: &[LicenseResult]) -> Vec<String> {
     let word = |result: &LicenseResult| match result.outcome() {
         license_result::Outcome::Changed => "CHANGED".to_owned(),
         license_result::Outcome::Unchanged => "UNCHANGED".to_owned(),
-        license_result::Outcome::Failed | license_result::Outcome::Unspecified => {
+        license_result::Outcome::WouldChange => "WOULD_CHANGE".to_owned(),
+        license_result::Outcome::Failed | license_result::Outcome::WouldFail | license_result::Outcome::Unspecified => {
             result.errors.iter().map(|error| error.reason.clone()).collect::<Vec<_>>().join(" ")
         }
     };

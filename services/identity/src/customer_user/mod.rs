@@ -1,7 +1,8 @@
 //! Customer users: the people of a customer, who use its licenses and whom its partners manage (D-10, C32).
 //!
 //! Owns what permission a customer's user can have: none beyond using what is licensed, that of a global admin, or any
-//! of three others. Promises that the service which assigns licenses is told of every user. Who may manage whom is
+//! of three others. Promises that the service which assigns licenses is told of every user, and that whoever is deleted is
+//! out at once, whatever becomes of their seats. Who may manage whom is
 //! decided in [`crate::policy`], over the table of [`crate::user::grants`] (C24).
 
 pub mod ops;
@@ -9,11 +10,18 @@ pub mod store;
 mod wire;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+use base::{Id, Timestamp};
+use uuid::Uuid;
 
 use crate::country::Country;
 use crate::names::{DisplayName, SignInName};
 use crate::organization::Kind;
-use crate::user::Role;
+use crate::user::{Role, User};
+
+/// How long a deletion can be undone (D-16).
+pub const RESTORABLE: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Users of a selection at most (D-31).
 pub const SELECTED_MAX: usize = 1_000;
@@ -33,6 +41,30 @@ pub struct NewUser {
     pub usage_location: Option<Country>,
     /// What they will be allowed.
     pub roles: BTreeSet<Role>,
+}
+
+/// What a user held who was deleted, as licensing tells it once their seats are free.
+#[derive(Clone, Debug)]
+pub struct Released {
+    /// Who was deleted.
+    pub user: Id<User>,
+    /// Their version by the deletion.
+    pub user_version: i64,
+    /// What they held.
+    pub licenses: Vec<ReleasedLicense>,
+}
+
+/// A license that ended with its user.
+#[derive(Clone, Debug)]
+pub struct ReleasedLicense {
+    /// The product.
+    pub product: Uuid,
+    /// What people called it then.
+    pub product_name: String,
+    /// The service plans that were left out.
+    pub excluded: BTreeSet<Uuid>,
+    /// When it was given.
+    pub assign_time: Timestamp,
 }
 
 /// Whether a customer's user can hold these roles together.

@@ -1,5 +1,7 @@
 //! What can be asked of customer users.
 
+mod deletion;
+
 use base::{Fault, Id, Page, Secret, Seek};
 use service::page_token::{self, Tokens};
 use service::{Cx, Fact, Operation};
@@ -12,6 +14,8 @@ use crate::names::DisplayName;
 use crate::organization::{self, Organization};
 use crate::policy::{Permission, Target};
 use crate::user::{self, User, words};
+
+pub use deletion::{ApplyLicensingFacts, DeleteUser, Deleted};
 
 /// A user and their temporary password.
 #[derive(Debug)]

@@ -1,8 +1,9 @@
-//! Lists of customer users in SQL; a single user is [`crate::user::store`]'s.
+//! Lists of customer users and their deletions in SQL; a single user is [`crate::user::store`]'s.
 
-use base::{Fault, Id, Keyset, Page, Seek};
-use db::Tx;
+use base::{Fault, Id, Keyset, Page, Seek, Timestamp};
+use db::{Record, Row, Tx};
 
+use super::Released;
 use crate::country::Country;
 use crate::names::prefix_end;
 use crate::organization::Organization;
@@ -102,4 +103,82 @@ async fn selected_rows(
     .page(seek, limit, "sort_key", "user_id")
     .all()
     .await
+}
+
+/// A deletion of a user.
+#[derive(Clone, Debug)]
+pub struct Deletion {
+    /// Its id.
+    pub id: Id<Deletion>,
+    /// Who was deleted.
+    pub user: Id<User>,
+    /// The user's version by it.
+    pub user_version: i64,
+    /// When.
+    pub delete_time: Timestamp,
+}
+
+impl Record for Deletion {
+    fn read(row: &Row) -> Result<Self, Fault> {
+        Ok(Self {
+            id: row.get("deletion_id")?,
+            user: row.get("user_id")?,
+            user_version: row.get("user_version")?,
+            delete_time: row.get("delete_time")?,
+        })
+    }
+}
+
+/// Writes a deletion.
+pub async fn insert_deletion(tx: &mut Tx, deletion: &Deletion) -> Result<(), Fault> {
+    tx.sql(
+        "INSERT INTO user_deletions (deletion_id, user_id, user_version, released, delete_time)
+         VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(deletion.id)
+    .bind(deletion.user)
+    .bind(deletion.user_version)
+    .bind(false)
+    .bind(deletion.delete_time)
+    .execute()
+    .await
+    .map(drop)
+}
+
+/// One deletion.
+pub async fn deletion(tx: &mut Tx, id: Id<Deletion>) -> Result<Option<Deletion>, Fault> {
+    tx.sql("SELECT deletion_id, user_id, user_version, delete_time FROM user_deletions WHERE deletion_id = $1")
+        .bind(id)
+        .optional()
+        .await
+}
+
+/// Writes down what a deleted user held. Told again it changes nothing, and of a deletion that is not here neither.
+pub async fn put_released(tx: &mut Tx, told: &Released) -> Result<(), Fault> {
+    let updated = tx
+        .sql("UPDATE user_deletions SET released = true WHERE user_id = $1 AND user_version = $2 AND NOT released")
+        .bind(told.user)
+        .bind(told.user_version)
+        .execute()
+        .await?;
+    if updated == 0 {
+        return Ok(());
+    }
+    for license in &told.licenses {
+        let excluded: Vec<String> = license.excluded.iter().map(ToString::to_string).collect();
+        tx.sql(
+            "INSERT INTO released_licenses
+                 (user_id, user_version, product_id, product_name, excluded_plans, assign_time)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(told.user)
+        .bind(told.user_version)
+        .bind(license.product)
+        .bind(&license.product_name)
+        .bind(excluded.join(" "))
+        .bind(license.assign_time)
+        .execute()
+        .await?;
+    }
+    Ok(())
 }

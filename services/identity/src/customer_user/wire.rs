@@ -2,13 +2,14 @@
 
 use base::{Fault, Id, Page, Seek};
 use proto::identity::v1 as pb;
-use service::form::{etag, timestamp};
+use proto::licensing::v1::{LicensingFact, ReleasedLicense as ReleasedLicenseFact, licensing_fact};
+use service::form::{etag, read_timestamp, timestamp};
 use service::page_token::Tokens;
 use service::{Form, Wire};
 
-use super::ops::{CreateUser, GetUser, ListUsers, LookUpUsers, WithPassword};
+use super::ops::{ApplyLicensingFacts, CreateUser, DeleteUser, Deleted, GetUser, ListUsers, LookUpUsers, WithPassword};
 use super::store::Filter;
-use super::{NewUser, SELECTED_MAX, check_roles};
+use super::{NewUser, RESTORABLE, Released, ReleasedLicense, SELECTED_MAX, check_roles};
 use crate::country::Country;
 use crate::names::{DISPLAY_NAME_MAX, DOMAIN_MAX, DisplayName, LOCAL_PART_MAX, SignInName, sort_key};
 use crate::session::{role_number, roles};
@@ -144,6 +145,68 @@ fn ids(form: &mut Form, field: &str, texts: &[String], most: usize) -> Option<Ve
         read.extend(form.id(format!("{field}[{position}]"), text));
     }
     Some(read)
+}
+
+impl Wire for DeleteUser {
+    type Request = pb::DeleteUserRequest;
+    type Response = pb::DeleteUserResponse;
+    type Reply = Deleted;
+
+    fn parse(request: Self::Request) -> Result<Self, Fault> {
+        let mut form = Form::default();
+        let customer = form.id("customer_id", &request.customer_id);
+        let id = form.id("user_id", &request.user_id);
+        let version = form.etag(&request.etag);
+        form.finish(|| Some(Self { customer: customer?, id: id?, version }))
+    }
+
+    fn present(Deleted { user, deletion, seats_are_free }: Deleted) -> Self::Response {
+        use pb::delete_user_response::Seats;
+        let seats = if seats_are_free { Seats::Released } else { Seats::Pending };
+        pb::DeleteUserResponse {
+            user: Some(present(&user)),
+            seats: seats.into(),
+            delete_time: Some(timestamp(deletion.delete_time)),
+            purge_time: Some(timestamp(deletion.delete_time + RESTORABLE)),
+        }
+    }
+}
+
+impl Wire for ApplyLicensingFacts {
+    type Request = pb::ApplyLicensingFactsRequest;
+    type Response = pb::ApplyLicensingFactsResponse;
+    type Reply = ();
+
+    fn parse(request: Self::Request) -> Result<Self, Fault> {
+        request.facts.iter().map(released).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn present((): ()) -> Self::Response {
+        pb::ApplyLicensingFactsResponse {}
+    }
+}
+
+/// What a user held. A kind that is not known here is refused, so that whoever tells it keeps it for a later version.
+fn released(told: &LicensingFact) -> Result<Released, Fault> {
+    let Some(licensing_fact::Fact::ReleasedLicenses(released)) = &told.fact else {
+        return Err(Fault::unimplemented("FACT_UNKNOWN", "this version does not know a fact, or a value in one"));
+    };
+    let license = |license: &ReleasedLicenseFact| {
+        let excluded = license.excluded_service_plan_ids.iter().map(|plan| told_id::<()>(plan).map(Id::uuid));
+        let time = license.assign_time.as_ref().and_then(read_timestamp);
+        Ok(ReleasedLicense {
+            product: told_id::<()>(&license.product_id)?.uuid(),
+            product_name: license.product_name.clone(),
+            excluded: excluded.collect::<Result<_, Fault>>()?,
+            assign_time: time.ok_or_else(|| Fault::field("facts", "MALFORMED", "a fact lacks a time"))?,
+        })
+    };
+    let licenses = released.licenses.iter().map(license).collect::<Result<_, Fault>>()?;
+    Ok(Released { user: told_id(&released.user_id)?, user_version: told.version, licenses })
+}
+
+fn told_id<T>(text: &str) -> Result<Id<T>, Fault> {
+    Id::parse(text).ok_or_else(|| Fault::field("facts", "MALFORMED", "an id in a fact is not a UUID with hyphens"))
 }
 
 impl Wire for LookUpUsers {

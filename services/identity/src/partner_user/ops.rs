@@ -6,12 +6,13 @@ use base::{Fault, Id, Page, Secret, Seek};
 use service::page_token::{self, Tokens};
 use service::{Cx, Fact, Operation};
 
-use super::{changed_meanwhile, check_change, loses_global_admin, store};
+use super::store;
 use crate::Identity;
 use crate::names::{DisplayName, SignInName};
 use crate::organization::{self, Kind, Organization};
 use crate::policy::{Permission, Target};
 use crate::session::{self, raise_floor};
+use crate::user::change::{changed, changed_meanwhile, keep_a_global_admin, to_change};
 use crate::user::{self, Role, User, words};
 
 /// A user and their new temporary password.
@@ -132,36 +133,6 @@ impl Operation for ListPartnerUsers {
         let tokens = Tokens::of(&cx.host().keys, &scope, &page);
         Ok((page, tokens))
     }
-}
-
-/// The user, if there is one to change and the caller saw them as they are. Policy has seen to it that the caller may.
-async fn to_change(cx: &mut Cx<Identity>, id: Id<User>, version: Option<i64>) -> Result<User, Fault> {
-    let user = user::store::lock(&mut cx.tx, id).await?.ok_or_else(|| Fault::not_found("user", id))?;
-    check_change(&user, version)?;
-    Ok(user)
-}
-
-/// The user as the change left them.
-async fn changed(cx: &mut Cx<Identity>, id: Id<User>) -> Result<User, Fault> {
-    user::store::get(&mut cx.tx, id).await?.ok_or_else(changed_meanwhile)
-}
-
-/// Refuses to leave the organization without a global admin. Its row is held before anybody is counted, so that two who
-/// go at the same time are counted one after the other.
-///
-/// **Invariant:** one global admin stays (`of_two_global_admins_who_go_at_the_same_time_one_stays`).
-async fn keep_a_global_admin(cx: &mut Cx<Identity>, user: &User, left: &BTreeSet<Role>) -> Result<(), Fault> {
-    if !loses_global_admin(user, left) {
-        return Ok(());
-    }
-    organization::store::lock(&mut cx.tx, user.organization).await?;
-    if user::store::another_with_role(&mut cx.tx, user, Role::GlobalAdmin).await? {
-        return Ok(());
-    }
-    Err(Fault::precondition(
-        "LAST_GLOBAL_ADMIN",
-        "the organization keeps at least one global admin; make somebody else one first",
-    ))
 }
 
 /// Replaces a user's roles.

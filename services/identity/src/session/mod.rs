@@ -8,7 +8,7 @@ pub mod store;
 mod token;
 mod wire;
 
-pub(crate) use ops::raise_floor;
+pub(crate) use ops::{raise_floor, tell_floor};
 pub(crate) use wire::{role, role_number, roles};
 
 use std::time::Duration;

@@ -128,8 +128,15 @@ fn calling_user(principal: &Principal) -> Result<Id<User>, Fault> {
     }
 }
 
-/// Tells every service that older tokens of the principal are refused.
+/// Tells every service that older tokens of the principal are refused, and answers after they know.
 pub(crate) async fn raise_floor(cx: &mut Cx<Identity>, principal: uuid::Uuid, auth_version: i64) -> Result<(), Fault> {
+    tell_floor(cx, principal, auth_version).await?;
+    cx.answer_after_delivery();
+    Ok(())
+}
+
+/// Tells every service that older tokens of the principal are refused.
+pub(crate) async fn tell_floor(cx: &mut Cx<Identity>, principal: uuid::Uuid, auth_version: i64) -> Result<(), Fault> {
     cx.raise_floor(principal, auth_version).await?;
     let floor = PrincipalFloor { principal_id: principal.to_string(), auth_version };
     for destination in crate::clients::PEERS {
@@ -137,7 +144,6 @@ pub(crate) async fn raise_floor(cx: &mut Cx<Identity>, principal: uuid::Uuid, au
             IdentityFact { version: auth_version, fact: Some(identity_fact::Fact::PrincipalFloor(floor.clone())) };
         cx.tell(destination, principal, auth_version, &fact);
     }
-    cx.answer_after_delivery();
     Ok(())
 }
 

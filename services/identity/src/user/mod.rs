@@ -1,5 +1,6 @@
 //! Users: people who sign in. Owns names, roles and credentials; refuses to keep a secret that can be read back.
 
+pub(crate) mod change;
 pub mod grants;
 mod secret;
 pub mod store;

@@ -98,16 +98,18 @@ pub async fn of_subscription(tx: &mut Tx, customer: Id<Organization>, product: I
     held.ok_or_else(|| Fault::internal("a subscription that is not deleted has no pool"))
 }
 
-/// Holds every pool of the customer: whoever ends one of its users waits for those who are giving them licenses.
-pub async fn lock_all(tx: &mut Tx, customer: Id<Organization>) -> Result<(), Fault> {
-    let held: Vec<Pool> = tx
-        .sql("SELECT product_id, seats, suspended, consumed FROM pools WHERE customer_id = $1 ORDER BY product_id")
-        .bind(customer)
-        .for_update()
-        .all()
-        .await?;
-    drop(held);
-    Ok(())
+/// Every pool of the customer, held for a change, in the order of the products: whoever ends one of its users waits for
+/// those who are giving them licenses. A pool without a seat is none.
+pub async fn lock_all(tx: &mut Tx, customer: Id<Organization>) -> Result<Vec<Pool>, Fault> {
+    tx.sql(
+        "SELECT product_id, seats, suspended, consumed FROM pools
+         WHERE customer_id = $1 AND seats > 0
+         ORDER BY product_id",
+    )
+    .bind(customer)
+    .for_update()
+    .all()
+    .await
 }
 
 /// Moves the counter of a pool that is held.

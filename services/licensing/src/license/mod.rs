@@ -1,20 +1,24 @@
 //! Licenses: which of a customer's users take its seats.
 //!
-//! Owns who holds what, and the one rule by which licenses are given and taken. Promises that a user gets everything
-//! that a request asks for or stays as they are, that users are judged in the order of the request and independently of
-//! one another, and that no seat is given twice. Refuses to change anybody who was deleted.
+//! Owns who holds what, with which service plans, and the one rule by which licenses are given and taken (see
+//! [`judgment`]). Promises that a user gets everything that a request asks for or stays as they are, that users are judged
+//! in the order of the request and independently of one another, and that no seat is given twice. Refuses to change
+//! anybody who was deleted.
 
+pub mod judgment;
 pub mod ops;
+pub(crate) mod release;
 pub mod store;
 #[cfg(test)]
 mod tests;
 mod wire;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::Id;
+use base::country::Country;
+use uuid::Uuid;
 
-use crate::entitlement::{Capability, Pool};
 use crate::product::Product;
 use crate::user::User;
 
@@ -55,6 +59,12 @@ impl Places {
         Self(self.0 & others.0)
     }
 
+    /// These and those.
+    #[must_use]
+    pub const fn or(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
     /// Whether there is none.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
@@ -66,6 +76,15 @@ impl Places {
     }
 }
 
+/// Whether one user's failure is another's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Users are independent of one another (C10).
+    PerUser,
+    /// Nobody changes unless everybody can.
+    AllOrNothing,
+}
+
 /// What a request asks for: the same for each of its users.
 #[derive(Clone, Debug)]
 pub struct Change {
@@ -73,23 +92,44 @@ pub struct Change {
     pub users: Vec<Id<User>>,
     /// What each of them gets and loses: first the products to give, then those to take, each once.
     pub products: Vec<Id<Product>>,
-    /// How many of them are to give.
-    pub gives: usize,
+    /// Of each product to give the service plans that are left out.
+    pub excluded: Vec<Excluded>,
+    /// Whether one user's failure is another's.
+    pub mode: Mode,
 }
+
+/// Service plans of a product that are left out of a license.
+pub type Excluded = BTreeSet<Uuid>;
+
+impl Change {
+    /// The products to give.
+    pub fn gives(&self) -> Places {
+        Places::first(self.excluded.len())
+    }
+
+    /// The products to take.
+    pub fn takes(&self) -> Places {
+        Places::first(self.products.len()).without(self.gives())
+    }
+}
+
+/// What one user holds, with what is left out of each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held(pub BTreeMap<Id<Product>, Excluded>);
 
 /// What is known of a user under the lock of the pools.
 #[derive(Clone, Copy, Debug)]
 pub struct Member {
     /// They were deleted.
     pub deleted: bool,
-    /// It is set where they use licenses.
-    pub located: bool,
-    /// What they hold of the change's products.
-    pub held: Places,
+    /// Where they use licenses, when that is set.
+    pub location: Option<Country>,
+    /// What they hold: the place among the distinct holdings.
+    pub held: usize,
 }
 
 /// Why a user stays as they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Obstacle {
     /// The customer has no such user.
     UserNotFound,
@@ -97,6 +137,11 @@ pub enum Obstacle {
     UserDeleted,
     /// It is not set where the user uses licenses.
     UsageLocationRequired,
+    /// The product at this place cannot be used where the user is.
+    LocationNotAllowed {
+        /// The place.
+        place: usize,
+    },
     /// The customer has no subscription to the product at this place.
     NotEntitled {
         /// The place.
@@ -114,29 +159,103 @@ pub enum Obstacle {
         /// How many seats there are.
         total: i64,
     },
+    /// The product at this place brings a plan that needs another one.
+    DependencyNotMet {
+        /// The place.
+        place: usize,
+        /// The plan.
+        plan: Uuid,
+        /// It needs one of these.
+        any_of: BTreeSet<Uuid>,
+    },
+    /// The product at this place brings what another one still needs.
+    DependentPresent {
+        /// The place.
+        place: usize,
+        /// The product that stays.
+        dependent: Option<Id<Product>>,
+        /// Its plan that needs another one.
+        plan: Uuid,
+        /// It needs one of these.
+        any_of: BTreeSet<Uuid>,
+    },
+    /// The product at this place brings a plan that does not go together with another one.
+    MutuallyExclusive {
+        /// The place.
+        place: usize,
+        /// Its plan.
+        plan: Uuid,
+        /// The other plan.
+        other: Uuid,
+        /// The product that brings the other plan.
+        holder: Option<Id<Product>>,
+    },
+    /// Somebody else of the request failed, and nobody changes unless everybody can.
+    OthersFailed,
 }
 
 impl Obstacle {
     /// The stable word for it.
-    pub const fn reason(self) -> &'static str {
+    pub const fn reason(&self) -> &'static str {
         match self {
             Self::UserNotFound => "NOT_FOUND",
             Self::UserDeleted => "USER_DELETED",
             Self::UsageLocationRequired => "USAGE_LOCATION_REQUIRED",
+            Self::LocationNotAllowed { .. } => "USAGE_LOCATION_NOT_ALLOWED",
             Self::NotEntitled { .. } => "NOT_ENTITLED",
             Self::SubscriptionSuspended { .. } => "SUBSCRIPTION_SUSPENDED",
             Self::NoSeats { .. } => "NO_SEATS_AVAILABLE",
+            Self::DependencyNotMet { .. } => "DEPENDENCY_NOT_MET",
+            Self::DependentPresent { .. } => "DEPENDENT_LICENSE_PRESENT",
+            Self::MutuallyExclusive { .. } => "MUTUALLY_EXCLUSIVE",
+            Self::OthersFailed => "OTHERS_FAILED",
         }
     }
 
     /// The product that it is about, unless it is about the user.
-    pub const fn place(self) -> Option<usize> {
+    pub const fn place(&self) -> Option<usize> {
         match self {
-            Self::NotEntitled { place } | Self::SubscriptionSuspended { place } | Self::NoSeats { place, .. } => {
-                Some(place)
-            }
-            Self::UserNotFound | Self::UserDeleted | Self::UsageLocationRequired => None,
+            Self::LocationNotAllowed { place }
+            | Self::NotEntitled { place }
+            | Self::SubscriptionSuspended { place }
+            | Self::NoSeats { place, .. }
+            | Self::DependencyNotMet { place, .. }
+            | Self::DependentPresent { place, .. }
+            | Self::MutuallyExclusive { place, .. } => Some(*place),
+            Self::UserNotFound | Self::UserDeleted | Self::UsageLocationRequired | Self::OthersFailed => None,
         }
+    }
+}
+
+/// What a user gets and loses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Effect {
+    /// What they get.
+    pub given: Places,
+    /// What they keep, with other service plans.
+    pub replanned: Places,
+    /// What they lose.
+    pub taken: Places,
+}
+
+impl Effect {
+    /// Whether nothing happens.
+    pub const fn is_nothing(self) -> bool {
+        self.given.is_empty() && self.replanned.is_empty() && self.taken.is_empty()
+    }
+
+    /// What somebody holds afterwards.
+    pub fn apply(self, change: &Change, held: &Held) -> Held {
+        let mut after = held.clone();
+        for place in self.taken.each() {
+            change.products.get(place).map(|product| after.0.remove(product));
+        }
+        for place in self.given.or(self.replanned).each() {
+            if let (Some(product), Some(excluded)) = (change.products.get(place), change.excluded.get(place)) {
+                after.0.insert(*product, excluded.clone());
+            }
+        }
+        after
     }
 }
 
@@ -144,88 +263,11 @@ impl Obstacle {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// They get and lose something.
-    Changed {
-        /// What they get.
-        given: Places,
-        /// What they lose.
-        taken: Places,
-    },
+    Changed(Effect),
     /// They have it already, or stand at an earlier position too.
     Unchanged,
     /// They stay as they are.
     Failed(Vec<Obstacle>),
-}
-
-/// Judges a change, position by position, as if they were asked for one after the other: who stands earlier gets scarce
-/// seats first, and what an earlier one gives back a later one may take.
-///
-/// **Invariant:** the outcome is what a sequence of changes of one user each would bring
-/// (`random_batches_do_what_a_sequence_of_single_changes_does`).
-pub fn classify(change: &Change, pools: &[Pool], members: &HashMap<Id<User>, Member>) -> Vec<Outcome> {
-    let pool = |product: &Id<Product>| pools.iter().find(|pool| pool.product == *product);
-    let mut seats: Vec<Option<Seats>> = change.products.iter().map(|product| pool(product).map(Seats::of)).collect();
-    let to_give = Places::first(change.gives);
-    let to_take = Places::first(change.products.len()).without(to_give);
-    let mut seen = HashSet::with_capacity(change.users.len());
-    let judge = |user: &Id<User>| {
-        if !seen.insert(*user) {
-            return Outcome::Unchanged;
-        }
-        let Some(member) = members.get(user) else { return Outcome::Failed(vec![Obstacle::UserNotFound]) };
-        if member.deleted {
-            return Outcome::Failed(vec![Obstacle::UserDeleted]);
-        }
-        let (given, taken) = (to_give.without(member.held), to_take.shared_with(member.held));
-        if given.is_empty() && taken.is_empty() {
-            return Outcome::Unchanged;
-        }
-        let obstacles = obstacles(member, given, &seats);
-        if !obstacles.is_empty() {
-            return Outcome::Failed(obstacles);
-        }
-        move_seats(&mut seats, given, -1);
-        move_seats(&mut seats, taken, 1);
-        Outcome::Changed { given, taken }
-    };
-    change.users.iter().map(judge).collect()
-}
-
-/// The seats of one product while a change is judged.
-#[derive(Clone, Copy)]
-struct Seats {
-    free: i64,
-    total: i64,
-    suspended: bool,
-}
-
-impl Seats {
-    fn of(pool: &Pool) -> Self {
-        Self { free: pool.free(), total: pool.total(), suspended: pool.capability() == Capability::Suspended }
-    }
-}
-
-fn obstacles(member: &Member, given: Places, seats: &[Option<Seats>]) -> Vec<Obstacle> {
-    let mut obstacles = Vec::new();
-    if !given.is_empty() && !member.located {
-        obstacles.push(Obstacle::UsageLocationRequired);
-    }
-    for place in given.each() {
-        match seats.get(place).copied().flatten() {
-            None => obstacles.push(Obstacle::NotEntitled { place }),
-            Some(seats) if seats.suspended => obstacles.push(Obstacle::SubscriptionSuspended { place }),
-            Some(seats) if seats.free < 1 => obstacles.push(Obstacle::NoSeats { place, total: seats.total }),
-            Some(_) => {}
-        }
-    }
-    obstacles
-}
-
-fn move_seats(seats: &mut [Option<Seats>], places: Places, by: i64) {
-    for place in places.each() {
-        if let Some(Some(seats)) = seats.get_mut(place) {
-            seats.free += by;
-        }
-    }
 }
 
 /// What has to be written for one product.
@@ -235,27 +277,35 @@ pub struct Move {
     pub product: Id<Product>,
     /// Who gets it.
     pub given: Vec<Id<User>>,
+    /// Who keeps it with other service plans.
+    pub replanned: Vec<Id<User>>,
+    /// What is left out for both.
+    pub excluded: Excluded,
     /// Who loses it.
     pub taken: Vec<Id<User>>,
 }
 
 /// What has to be written, product by product in the order of their ids, as their pools are held.
 pub fn moves(change: &Change, outcomes: &[Outcome]) -> Vec<Move> {
-    let none = |product: &Id<Product>| Move { product: *product, given: Vec::new(), taken: Vec::new() };
-    let mut moves: Vec<Move> = change.products.iter().map(none).collect();
+    let none = |(place, product): (usize, &Id<Product>)| Move {
+        product: *product,
+        given: Vec::new(),
+        replanned: Vec::new(),
+        excluded: change.excluded.get(place).cloned().unwrap_or_default(),
+        taken: Vec::new(),
+    };
+    let mut moves: Vec<Move> = change.products.iter().enumerate().map(none).collect();
     for (user, outcome) in change.users.iter().zip(outcomes) {
-        let Outcome::Changed { given, taken } = outcome else { continue };
+        let Outcome::Changed(Effect { given, replanned, taken }) = outcome else { continue };
         for (place, each) in moves.iter_mut().enumerate() {
             let this = Places::default().with(place);
-            if !given.shared_with(this).is_empty() {
-                each.given.push(*user);
-            }
-            if !taken.shared_with(this).is_empty() {
-                each.taken.push(*user);
+            let lists = [(given, &mut each.given), (replanned, &mut each.replanned), (taken, &mut each.taken)];
+            for (_, list) in lists.into_iter().filter(|(places, _)| !places.shared_with(this).is_empty()) {
+                list.push(*user);
             }
         }
     }
-    moves.retain(|each| !each.given.is_empty() || !each.taken.is_empty());
+    moves.retain(|each| !(each.given.is_empty() && each.replanned.is_empty() && each.taken.is_empty()));
     moves.sort_by_key(|each| each.product);
     moves
 }

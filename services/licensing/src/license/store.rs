@@ -1,39 +1,128 @@
 //! Licenses in SQL, set by set.
 
+pub mod listing;
+pub mod release;
+
+use std::collections::{BTreeSet, HashMap};
+
 use base::{Fault, Id, Timestamp};
 use db::{Record, Row, Tx};
+use uuid::Uuid;
 
-use super::Move;
+use super::{Excluded, Held, Move};
 use crate::organization::Organization;
 use crate::product::Product;
 use crate::user::User;
 
-/// Who of these users holds which of these products. In a change it is read after the pools are held, so that nobody
-/// can add anything to the answer.
-pub async fn held(
+/// A license, with the service plans that are left out of it: ids in ascending order with spaces between them, which are
+/// only ever read as a whole.
+struct Holding {
+    user: Id<User>,
+    product: Id<Product>,
+    excluded: String,
+}
+
+impl Record for Holding {
+    fn read(row: &Row) -> Result<Self, Fault> {
+        let (user, product) = (row.get("user_id")?, row.get("product_id")?);
+        Ok(Self { user, product, excluded: row.get("excluded_plans")? })
+    }
+}
+
+fn excluded(text: &str) -> Result<Excluded, Fault> {
+    let read = |id| Uuid::parse_str(id).map_err(|_| Fault::internal("a license leaves out what is no service plan"));
+    text.split_whitespace().map(read).collect()
+}
+
+fn text(excluded: &Excluded) -> String {
+    excluded.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// Who of some users holds what. Most of many hold the same, so each holding stands there once; who holds nothing has the
+/// first one.
+#[derive(Debug)]
+pub struct Holdings {
+    /// Where each user's holding stands.
+    pub of: HashMap<Id<User>, usize>,
+    /// The distinct ones.
+    pub distinct: Vec<Held>,
+}
+
+impl Holdings {
+    fn gather(rows: Vec<Holding>) -> Result<Self, Fault> {
+        let mut licenses: HashMap<Id<User>, Vec<(Id<Product>, String)>> = HashMap::new();
+        for Holding { user, product, excluded } in rows {
+            licenses.entry(user).or_default().push((product, excluded));
+        }
+        let mut holdings = Self { of: HashMap::with_capacity(licenses.len()), distinct: vec![Held::default()] };
+        let mut known: HashMap<Vec<(Id<Product>, String)>, usize> = HashMap::new();
+        for (user, mut list) in licenses {
+            list.sort_unstable();
+            let place = if let Some(place) = known.get(&list) {
+                *place
+            } else {
+                let held = list.iter().map(|(product, text)| Ok((*product, excluded(text)?)));
+                holdings.distinct.push(Held(held.collect::<Result<_, Fault>>()?));
+                known.insert(list, holdings.distinct.len() - 1);
+                holdings.distinct.len() - 1
+            };
+            holdings.of.insert(user, place);
+        }
+        Ok(holdings)
+    }
+}
+
+impl Holdings {
+    /// What somebody holds; nothing of who is not among them.
+    pub fn held_by(&self, user: Id<User>) -> Option<&Held> {
+        self.of.get(&user).and_then(|place| self.distinct.get(*place))
+    }
+}
+
+/// What these users hold of these products. In a change it is read after the pools are held, so that nobody can add
+/// anything to the answer.
+pub async fn held_of(
     tx: &mut Tx,
     customer: Id<Organization>,
     products: &[Id<Product>],
     users: &[Id<User>],
-) -> Result<Vec<(Id<Product>, Id<User>)>, Fault> {
-    tx.sql_for(
-        "SELECT product_id, user_id FROM assignments
-         WHERE customer_id = $1 AND product_id IN (SELECT unhex(value) FROM json_each($2))
-             AND user_id IN (SELECT unhex(value) FROM json_each($3))",
-        "SELECT product_id, user_id FROM assignments
-         WHERE customer_id = $1 AND product_id = ANY($2) AND user_id = ANY($3)",
-    )
-    .bind(customer)
-    .bind(products)
-    .bind(users)
-    .all()
-    .await
+) -> Result<Holdings, Fault> {
+    let rows = tx
+        .sql_for(
+            "SELECT product_id, user_id, excluded_plans FROM assignments
+             WHERE customer_id = $1 AND product_id IN (SELECT unhex(value) FROM json_each($2))
+                 AND user_id IN (SELECT unhex(value) FROM json_each($3))",
+            "SELECT product_id, user_id, excluded_plans FROM assignments
+             WHERE customer_id = $1 AND product_id = ANY($2) AND user_id = ANY($3)",
+        )
+        .bind(customer)
+        .bind(products)
+        .bind(users)
+        .all()
+        .await?;
+    Holdings::gather(rows)
 }
 
-/// Writes who gets and who loses one product, whose pool is held. What is written is what was judged: anything else is a
-/// broken invariant, and nothing is kept.
+/// What these users hold of every product: where rules between service plans matter, every pool is held before.
+pub async fn held(tx: &mut Tx, customer: Id<Organization>, users: &[Id<User>]) -> Result<Holdings, Fault> {
+    let rows = tx
+        .sql_for(
+            "SELECT product_id, user_id, excluded_plans FROM assignments
+             WHERE customer_id = $1 AND user_id IN (SELECT unhex(value) FROM json_each($2))",
+            "SELECT product_id, user_id, excluded_plans FROM assignments
+             WHERE customer_id = $1 AND user_id = ANY($2)",
+        )
+        .bind(customer)
+        .bind(users)
+        .all()
+        .await?;
+    Holdings::gather(rows)
+}
+
+/// Writes who gets, keeps and loses one product, whose pool is held. What is written is what was judged: anything else is
+/// a broken invariant, and nothing is kept.
 pub async fn write(tx: &mut Tx, customer: Id<Organization>, each: &Move, now: Timestamp) -> Result<(), Fault> {
-    let mut deleted = 0;
+    let (mut deleted, mut inserted, mut updated) = (0, 0, 0);
     if !each.taken.is_empty() {
         deleted = tx
             .sql_for(
@@ -47,24 +136,39 @@ pub async fn write(tx: &mut Tx, customer: Id<Organization>, each: &Move, now: Ti
             .execute()
             .await?;
     }
-    let mut inserted = 0;
+    if !each.replanned.is_empty() {
+        updated = tx
+            .sql_for(
+                "UPDATE assignments SET excluded_plans = $4
+                 WHERE customer_id = $1 AND product_id = $2 AND user_id IN (SELECT unhex(value) FROM json_each($3))",
+                "UPDATE assignments SET excluded_plans = $4
+                 WHERE customer_id = $1 AND product_id = $2 AND user_id = ANY($3)",
+            )
+            .bind(customer)
+            .bind(each.product)
+            .bind(&each.replanned)
+            .bind(text(&each.excluded))
+            .execute()
+            .await?;
+    }
     if !each.given.is_empty() {
         inserted = tx
             .sql_for(
-                "INSERT INTO assignments (customer_id, product_id, user_id, create_time)
-                 SELECT $1, $2, unhex(value), $4 FROM json_each($3)",
-                "INSERT INTO assignments (customer_id, product_id, user_id, create_time)
-                 SELECT $1::uuid, $2::uuid, user_id, $4::timestamptz FROM unnest($3::uuid[]) AS user_id",
+                "INSERT INTO assignments (customer_id, product_id, user_id, excluded_plans, create_time)
+                 SELECT $1, $2, unhex(value), $4, $5 FROM json_each($3)",
+                "INSERT INTO assignments (customer_id, product_id, user_id, excluded_plans, create_time)
+                 SELECT $1::uuid, $2::uuid, user_id, $4::text, $5::timestamptz FROM unnest($3::uuid[]) AS user_id",
             )
             .bind(customer)
             .bind(each.product)
             .bind(&each.given)
+            .bind(text(&each.excluded))
             .bind(now)
             .execute()
             .await?;
     }
-    let counts = (usize::try_from(inserted), usize::try_from(deleted));
-    if counts != (Ok(each.given.len()), Ok(each.taken.len())) {
+    let written = [(inserted, &each.given), (updated, &each.replanned), (deleted, &each.taken)];
+    if written.into_iter().any(|(count, judged)| usize::try_from(count) != Ok(judged.len())) {
         return Err(Fault::internal("licenses that were judged under the lock of their pool have changed"));
     }
     Ok(())
@@ -79,6 +183,8 @@ pub struct License {
     pub name: String,
     /// The vendor's part number.
     pub part_number: String,
+    /// The service plans that are left out of it.
+    pub excluded: BTreeSet<Uuid>,
     /// When it was given.
     pub assign_time: Timestamp,
     /// It cannot be used: every subscription to the product is suspended.
@@ -91,6 +197,7 @@ impl Record for License {
             product: row.get("product_id")?,
             name: row.get("name")?,
             part_number: row.get("part_number")?,
+            excluded: excluded(&row.get::<String>("excluded_plans")?)?,
             assign_time: row.get("assign_time")?,
             disabled: row.get::<i64>("active_seats")? == 0,
         })
@@ -100,7 +207,8 @@ impl Record for License {
 /// What a user holds, by the name of the product: no more than there are products.
 pub async fn of_user(tx: &mut Tx, customer: Id<Organization>, user: Id<User>) -> Result<Vec<License>, Fault> {
     tx.sql(
-        "SELECT product_id, name, part_number, assignments.create_time AS assign_time, seats - suspended AS active_seats
+        "SELECT product_id, name, part_number, excluded_plans, assignments.create_time AS assign_time,
+             seats - suspended AS active_seats
          FROM assignments JOIN products USING (product_id) JOIN pools USING (customer_id, product_id)
          WHERE customer_id = $1 AND user_id = $2
          ORDER BY name_key, product_id",

@@ -2,14 +2,22 @@
 
 use std::collections::BTreeSet;
 
+use base::country::Country;
+use base::names::{DISPLAY_NAME_MAX, sort_key};
 use base::{Fault, Id, Seek};
 use proto::licensing::v1 as pb;
 use service::form::timestamp;
 use service::{Form, Wire};
 
-use super::ops::{GetUserLicenses, SummarizeLicenses, Summary, UpdateLicenses, Updated};
+use super::ops::{
+    GetUserLicenses, LicenseUsers, ListLicenseUsers, SummarizeLicenses, Summary, UpdateLicenses, Updated,
+};
 use super::store::License;
-use super::{Change, Holding, Obstacle, Outcome, PAIRS_MAX, PRODUCTS_MAX, Places, SELECTION_MAX, USERS_MAX};
+use super::store::listing::{Filter, Selector};
+use super::{
+    Change, Effect, Excluded, Held, Holding, Mode, Obstacle, Outcome, PAIRS_MAX, PRODUCTS_MAX, Places, SELECTION_MAX,
+    USERS_MAX,
+};
 use crate::entitlement::ops::Plans;
 use crate::entitlement::wire as entitlement;
 use crate::product::Product;
@@ -46,48 +54,97 @@ impl Wire for UpdateLicenses {
             }
             products.push(product);
         }
-        form.finish(|| Some(Self { customer: customer?, change: Change { users, products, gives } }))
+        let excluded = request.assign.iter().enumerate().map(|(at, each)| excluded(&mut form, at, each)).collect();
+        let mode = match pb::update_licenses_request::Mode::try_from(request.mode) {
+            Ok(pb::update_licenses_request::Mode::AllOrNothing) => Some(Mode::AllOrNothing),
+            Ok(_) => Some(Mode::PerUser),
+            Err(_) => unknown(&mut form, "mode", "is not a mode"),
+        };
+        let dry = request.validate_only;
+        form.finish(|| {
+            Some(Self { customer: customer?, change: Change { users, products, excluded, mode: mode? }, dry })
+        })
     }
 
-    fn present(Updated { change, outcomes }: Updated) -> Self::Response {
-        let results = change.users.iter().zip(&outcomes).map(|(user, outcome)| result(&change, user, outcome));
-        pb::UpdateLicensesResponse { results: results.collect() }
+    fn present(updated: Updated) -> Self::Response {
+        let Updated { change, outcomes, after, dry } = &updated;
+        let result = |(user, outcome)| {
+            let licenses = after.get(user).map(present_held).unwrap_or_default();
+            pb::LicenseResult { licenses, ..result(change, *dry, user, outcome) }
+        };
+        pb::UpdateLicensesResponse { results: change.users.iter().zip(outcomes).map(result).collect() }
     }
 }
 
-fn result(change: &Change, user: &Id<User>, outcome: &Outcome) -> pb::LicenseResult {
+fn excluded(form: &mut Form, at: usize, give: &pb::LicenseToAssign) -> Excluded {
+    let field = |plan| format!("assign[{at}].excluded_service_plan_ids[{plan}]");
+    let read = |(plan, text): (usize, &String)| form.id::<()>(field(plan), text).map(Id::uuid);
+    give.excluded_service_plan_ids.iter().enumerate().filter_map(read).collect()
+}
+
+fn result(change: &Change, dry: bool, user: &Id<User>, outcome: &Outcome) -> pb::LicenseResult {
     use pb::license_result::Outcome as Word;
     let product = |place: usize| change.products.get(place).map(ToString::to_string).unwrap_or_default();
-    let ids = |places: &Places| places.each().map(product).collect();
+    let ids = |places: Places| places.each().map(product).collect();
     let mut result = pb::LicenseResult { user_id: user.to_string(), ..Default::default() };
     match outcome {
-        Outcome::Changed { given, taken } => {
-            result.outcome = Word::Changed.into();
-            result.assigned_product_ids = ids(given);
-            result.revoked_product_ids = ids(taken);
+        Outcome::Changed(Effect { given, replanned, taken }) => {
+            result.outcome = if dry { Word::WouldChange } else { Word::Changed }.into();
+            result.assigned_product_ids = ids(*given);
+            result.replanned_product_ids = ids(*replanned);
+            result.revoked_product_ids = ids(*taken);
         }
         Outcome::Unchanged => result.outcome = Word::Unchanged.into(),
         Outcome::Failed(obstacles) => {
-            result.outcome = Word::Failed.into();
-            result.errors = obstacles.iter().map(|obstacle| error(*obstacle, product)).collect();
+            result.outcome = if dry { Word::WouldFail } else { Word::Failed }.into();
+            result.errors = obstacles.iter().map(|obstacle| error(obstacle, product)).collect();
         }
     }
     result
 }
 
-fn error(obstacle: Obstacle, product: impl Fn(usize) -> String) -> pb::LicenseError {
-    let (total, code) = match obstacle {
-        Obstacle::NoSeats { total, .. } => (total, "60012"),
-        Obstacle::UserNotFound => (0, "60002"),
-        Obstacle::SubscriptionSuspended { .. } => (0, "2001"),
-        Obstacle::UserDeleted | Obstacle::UsageLocationRequired | Obstacle::NotEntitled { .. } => (0, ""),
-    };
-    pb::LicenseError {
+fn error(obstacle: &Obstacle, product: impl Fn(usize) -> String) -> pb::LicenseError {
+    let mut error = pb::LicenseError {
         reason: obstacle.reason().to_owned(),
         product_id: obstacle.place().map(product).unwrap_or_default(),
-        total,
-        partner_center_code: code.to_owned(),
+        ..Default::default()
+    };
+    match obstacle {
+        Obstacle::NoSeats { total, .. } => {
+            error.total = *total;
+            "60012".clone_into(&mut error.partner_center_code);
+        }
+        Obstacle::SubscriptionSuspended { .. } => "2001".clone_into(&mut error.partner_center_code),
+        Obstacle::UserNotFound => "60002".clone_into(&mut error.partner_center_code),
+        Obstacle::DependencyNotMet { plan, any_of, .. } => {
+            error.service_plan_id = plan.to_string();
+            error.other_service_plan_ids = any_of.iter().map(ToString::to_string).collect();
+        }
+        Obstacle::DependentPresent { dependent, plan, any_of, .. } => {
+            error.service_plan_id = plan.to_string();
+            error.other_service_plan_ids = any_of.iter().map(ToString::to_string).collect();
+            error.other_product_id = dependent.map(|id| id.to_string()).unwrap_or_default();
+        }
+        Obstacle::MutuallyExclusive { plan, other, holder, .. } => {
+            error.service_plan_id = plan.to_string();
+            error.other_service_plan_ids = vec![other.to_string()];
+            error.other_product_id = holder.map(|id| id.to_string()).unwrap_or_default();
+        }
+        Obstacle::UserDeleted
+        | Obstacle::UsageLocationRequired
+        | Obstacle::LocationNotAllowed { .. }
+        | Obstacle::NotEntitled { .. }
+        | Obstacle::OthersFailed => {}
     }
+    error
+}
+
+fn present_held(held: &Held) -> Vec<pb::HeldLicense> {
+    let license = |(product, excluded): (&Id<Product>, &Excluded)| pb::HeldLicense {
+        product_id: product.to_string(),
+        excluded_service_plan_ids: excluded.iter().map(ToString::to_string).collect(),
+    };
+    held.0.iter().map(license).collect()
 }
 
 /// Refuses more than a limit, by its published name, before anything else is looked at.
@@ -124,10 +181,7 @@ impl Wire for SummarizeLicenses {
         let start = match pb::summarize_licenses_request::Seek::try_from(request.seek) {
             Ok(pb::summarize_licenses_request::Seek::Last) => Some(Seek::Last),
             Ok(_) => Some(Seek::First),
-            Err(_) => {
-                form.wrong("seek", "UNKNOWN_VALUE", "is not a seek");
-                None
-            }
+            Err(_) => unknown(&mut form, "seek", "is not a seek"),
         };
         form.finish(|| {
             Some(Self {
@@ -148,10 +202,17 @@ impl Wire for SummarizeLicenses {
                 Holding::Some => pb::license_summary::Holding::Some,
                 Holding::All => pb::license_summary::Holding::All,
             };
+            let partial = holders.iter().filter(|(_, excluded)| !excluded.is_empty());
+            let partial = partial.map(|(user, excluded)| pb::PartialLicense {
+                user_id: user.to_string(),
+                excluded_service_plan_ids: excluded.iter().map(ToString::to_string).collect(),
+            });
             pb::LicenseSummary {
                 entitlement: Some(entitlement::present(owned)),
                 holding: holding.into(),
-                assigned_user_ids: holders.iter().map(ToString::to_string).collect(),
+                assigned_user_ids: holders.iter().map(|(user, _)| user.to_string()).collect(),
+                service_plans: summary.plans.get(&owned.pool.product).map(present_plans).unwrap_or_default(),
+                partial_licenses: partial.collect(),
             }
         });
         let stranger = |id: &Id<User>| pb::SelectedUser {
@@ -180,6 +241,83 @@ fn selected(user: &User) -> pb::SelectedUser {
     }
 }
 
+impl Wire for ListLicenseUsers {
+    type Request = pb::ListLicenseUsersRequest;
+    type Response = pb::ListLicenseUsersResponse;
+    type Reply = LicenseUsers;
+
+    fn parse(request: Self::Request) -> Result<Self, Fault> {
+        let mut form = Form::default();
+        let customer = form.id("customer_id", &request.customer_id);
+        let selector = selector(&mut form, &request);
+        let location = match request.usage_location.as_str() {
+            "" => Some(None),
+            code => form.take("usage_location", Country::parse(code)).map(Some),
+        };
+        let state = match pb::license_user::State::try_from(request.state) {
+            Ok(pb::license_user::State::Unspecified | pb::license_user::State::Active) => Some(State::Active),
+            Ok(pb::license_user::State::Deleted) => Some(State::Deleted),
+            Err(_) => unknown(&mut form, "state", "is not a state"),
+        };
+        let name = form.text("display_name_prefix", &request.display_name_prefix, 0..=DISPLAY_NAME_MAX);
+        let page_size = form.page_size(request.page_size);
+        let start = match pb::list_license_users_request::Seek::try_from(request.seek) {
+            Ok(pb::list_license_users_request::Seek::Last) => Some(Seek::Last),
+            Ok(_) => Some(Seek::First),
+            Err(_) => unknown(&mut form, "seek", "is not a seek"),
+        };
+        form.finish(|| {
+            let name_prefix = sort_key(&name?);
+            let filter = Filter { selector: selector?, location: location?, state: state?, name_prefix };
+            let page_token = request.page_token;
+            Some(Self { customer: customer?, filter, page_size: page_size?, page_token, start: start? })
+        })
+    }
+
+    fn present(LicenseUsers { page, holdings, tokens }: LicenseUsers) -> Self::Response {
+        let user = |user: &User| {
+            let state = match user.state {
+                State::Active => pb::license_user::State::Active,
+                State::Deleted => pb::license_user::State::Deleted,
+            };
+            pb::LicenseUser {
+                user_id: user.id.to_string(),
+                display_name: user.display_name.clone(),
+                sign_in_name: user.sign_in_name.clone(),
+                usage_location: user.usage_location.clone(),
+                state: state.into(),
+                licenses: holdings.held_by(user.id).map(present_held).unwrap_or_default(),
+            }
+        };
+        pb::ListLicenseUsersResponse {
+            users: page.rows.iter().map(user).collect(),
+            next_page_token: tokens.next,
+            previous_page_token: tokens.previous,
+        }
+    }
+}
+
+/// What is looked for, and of which product when it is one product's.
+fn selector(form: &mut Form, request: &pb::ListLicenseUsersRequest) -> Option<Selector> {
+    use pb::list_license_users_request::Selector as Word;
+    let Ok(word) = Word::try_from(request.selector) else { return unknown(form, "selector", "is not a selector") };
+    if !matches!(word, Word::Has | Word::Lacks) && !request.product_id.is_empty() {
+        form.wrong("product_id", "MALFORMED", "goes with the selectors of one product");
+        return None;
+    }
+    match word {
+        Word::Unspecified => Some(Selector::Any),
+        Word::Unlicensed => Some(Selector::Unlicensed),
+        Word::Has => form.id("product_id", &request.product_id).map(Selector::Has),
+        Word::Lacks => form.id("product_id", &request.product_id).map(Selector::Lacks),
+    }
+}
+
+fn unknown<T>(form: &mut Form, field: &str, message: &str) -> Option<T> {
+    form.wrong(field, "UNKNOWN_VALUE", message);
+    None
+}
+
 impl Wire for GetUserLicenses {
     type Request = pb::GetUserLicensesRequest;
     type Response = pb::GetUserLicensesResponse;
@@ -193,17 +331,25 @@ impl Wire for GetUserLicenses {
     }
 
     fn present((licenses, plans): Self::Reply) -> Self::Response {
-        let license = |license: &License| pb::UserLicense {
-            product_id: license.product.to_string(),
-            product_name: license.name.clone(),
-            part_number: license.part_number.clone(),
-            service_plans: plans.get(&license.product).map(present_plans).unwrap_or_default(),
-            assign_time: Some(timestamp(license.assign_time)),
-            state: match license.disabled {
+        let license = |license: &License| {
+            let all = plans.get(&license.product).map(present_plans).unwrap_or_default();
+            let is_excluded = |plan: &pb::ServicePlan| {
+                license.excluded.iter().any(|excluded| excluded.to_string() == plan.service_plan_id)
+            };
+            let (excluded_service_plans, service_plans) = all.into_iter().partition(is_excluded);
+            let state = match license.disabled {
                 true => pb::user_license::State::Disabled,
                 false => pb::user_license::State::Enabled,
+            };
+            pb::UserLicense {
+                product_id: license.product.to_string(),
+                product_name: license.name.clone(),
+                part_number: license.part_number.clone(),
+                service_plans,
+                assign_time: Some(timestamp(license.assign_time)),
+                state: state.into(),
+                excluded_service_plans,
             }
-            .into(),
         };
         pb::GetUserLicensesResponse { licenses: licenses.iter().map(license).collect() }
     }

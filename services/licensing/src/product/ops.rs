@@ -12,6 +12,7 @@ use super::store::Listed;
 use super::{Changes, PlanNames, Product, store};
 use crate::Licensing;
 use crate::policy::{Permission, Target};
+use crate::product_rules::{self, Versioned};
 
 /// Takes over an edition of the vendor's list.
 #[derive(Debug)]
@@ -98,7 +99,15 @@ impl Operation for ListProducts {
     }
 }
 
-/// Shows one product with its service plans.
+/// A product with its service plans and rules.
+#[derive(Debug)]
+pub struct Shown {
+    pub(super) product: Listed,
+    pub(super) plans: BTreeMap<Uuid, PlanNames>,
+    pub(super) rules: Versioned,
+}
+
+/// Shows one product with its service plans and rules.
 #[derive(Debug)]
 pub struct GetProduct {
     pub(super) id: Id<Product>,
@@ -114,9 +123,11 @@ impl Operation for GetProduct {
         Target::Nothing
     }
 
-    async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<(Listed, BTreeMap<Uuid, PlanNames>), Fault> {
-        let found = store::get(&mut cx.tx, self.id).await?.ok_or_else(|| Fault::not_found("product", self.id))?;
+    async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<Shown, Fault> {
+        let found = store::get(&mut cx.tx, self.id).await?;
+        let product = found.ok_or_else(|| Fault::not_found("product", self.id))?;
         let plans = store::plans(&mut cx.tx, &[self.id]).await?.remove(&self.id).unwrap_or_default();
-        Ok((found, plans))
+        let rules = product_rules::store::get(&mut cx.tx, self.id).await?;
+        Ok(Shown { product, plans, rules })
     }
 }

@@ -1,6 +1,6 @@
 //! Products in SQL.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Fault, Id, Keyset, Page, Seek, Timestamp};
 use db::{Record, Row, Tx};
@@ -48,6 +48,13 @@ pub async fn get(tx: &mut Tx, id: Id<Product>) -> Result<Option<Listed>, Fault> 
     .await
 }
 
+/// Holds a product for a change of what is said of it. False when there is none.
+pub async fn lock(tx: &mut Tx, id: Id<Product>) -> Result<bool, Fault> {
+    let found: Option<Id<Product>> =
+        tx.sql("SELECT product_id FROM products WHERE product_id = $1").bind(id).for_update().optional().await?;
+    Ok(found.is_some())
+}
+
 /// One page of the products by name.
 pub async fn list(tx: &mut Tx, name_prefix: &str, seek: &Seek, limit: usize) -> Result<Page<Listed>, Fault> {
     let rows = tx
@@ -83,6 +90,19 @@ pub async fn plans(
         plans.entry(product).or_default().insert(plan, PlanNames { plan_name, friendly_name });
     }
     Ok(plans)
+}
+
+/// Those of these service plans that some product has.
+pub async fn known_plans(tx: &mut Tx, plans: &[Uuid]) -> Result<BTreeSet<Uuid>, Fault> {
+    let known: Vec<Uuid> = tx
+        .sql_for(
+            "SELECT DISTINCT plan_id FROM product_plans WHERE plan_id IN (SELECT unhex(value) FROM json_each($1))",
+            "SELECT DISTINCT plan_id FROM product_plans WHERE plan_id = ANY($1)",
+        )
+        .bind(plans)
+        .all()
+        .await?;
+    Ok(known.into_iter().collect())
 }
 
 /// Everything that is present: the catalog is as long as the vendor's list.

@@ -11,8 +11,9 @@ use uuid::Uuid;
 
 use super::PlanNames;
 use super::edition::Conflict;
-use super::ops::{GetProduct, ImportProducts, Imported, ListProducts};
+use super::ops::{GetProduct, ImportProducts, Imported, ListProducts, Shown};
 use super::store::Listed;
+use crate::product_rules;
 use base::names::sort_key;
 
 /// Characters of a name, or of the beginning of one, at most.
@@ -100,7 +101,7 @@ impl Wire for ListProducts {
 impl Wire for GetProduct {
     type Request = pb::GetProductRequest;
     type Response = pb::GetProductResponse;
-    type Reply = (Listed, BTreeMap<Uuid, PlanNames>);
+    type Reply = Shown;
 
     fn parse(request: Self::Request) -> Result<Self, Fault> {
         let mut form = Form::default();
@@ -108,8 +109,12 @@ impl Wire for GetProduct {
         form.finish(|| Some(Self { id: id? }))
     }
 
-    fn present((product, plans): Self::Reply) -> Self::Response {
-        pb::GetProductResponse { product: Some(present(&product)), service_plans: present_plans(&plans) }
+    fn present(Shown { product, plans, rules }: Shown) -> Self::Response {
+        pb::GetProductResponse {
+            product: Some(present(&product)),
+            service_plans: present_plans(&plans),
+            rules: Some(product_rules::wire::present(&rules)),
+        }
     }
 }
 

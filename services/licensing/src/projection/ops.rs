@@ -5,9 +5,10 @@ use saga::intent::{self, Intent};
 use service::{Cx, Operation, Preparation, Work, floor};
 
 use super::{Told, Unresolved};
+use crate::license::release::take_over_deletion;
 use crate::policy::{Permission, Target};
 use crate::user::State;
-use crate::{Licensing, access, clients, entitlement, organization, partner, user};
+use crate::{Licensing, access, clients, organization, partner, user};
 
 /// Takes over facts of identity.
 #[derive(Debug)]
@@ -61,18 +62,13 @@ impl Work for Learn {
 
 async fn take_over(cx: &mut Cx<Licensing>, told: &[Told]) -> Result<(), Fault> {
     let now = cx.now();
-    let tx = &mut cx.tx;
     for told in told {
+        let tx = &mut cx.tx;
         match told {
             Told::Floor { principal, auth_version } => floor::raise(tx, *principal, *auth_version).await?,
             Told::Organization(organization) => organization::store::put(tx, organization).await?,
-            Told::User(user) => {
-                // Whoever gives licenses holds the pool, then looks at the users: a deletion comes before or after it.
-                if user.state == State::Deleted {
-                    entitlement::store::lock_all(tx, user.customer).await?;
-                }
-                user::store::put(tx, user).await?;
-            }
+            Told::User(user) if user.state == State::Deleted => take_over_deletion(cx, user).await?,
+            Told::User(user) => drop(user::store::put(tx, user).await?),
             Told::Access { access, decision } => {
                 access::store::put(tx, access).await?;
                 if let Some(decision) = decision {

@@ -22,9 +22,9 @@ impl Record for User {
     }
 }
 
-/// Takes a fact over, unless a newer one is here.
-pub async fn put(tx: &mut Tx, told: &User) -> Result<(), Fault> {
-    tx.sql(
+/// Takes a fact over, unless it or a newer one is here already: whether it was taken over.
+pub async fn put(tx: &mut Tx, told: &User) -> Result<bool, Fault> {
+    let written = tx.sql(
         "INSERT INTO users (user_id, customer_id, display_name, sign_in_name, sort_key, usage_location, state, version)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
          ON CONFLICT (user_id) DO UPDATE SET
@@ -42,8 +42,8 @@ pub async fn put(tx: &mut Tx, told: &User) -> Result<(), Fault> {
     .bind(told.state.as_str())
     .bind(told.version)
     .execute()
-    .await
-    .map(drop)
+    .await?;
+    Ok(written == 1)
 }
 
 /// Those of these ids of whom nobody has told yet.

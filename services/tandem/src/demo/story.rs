@@ -316,7 +316,7 @@ async fn assign(
     let request = licensing::UpdateLicensesRequest {
         customer_id: customer.id.clone(),
         user_ids: users.to_vec(),
-        assign: vec![licensing::LicenseToAssign { product_id: product.product_id.clone() }],
+        assign: vec![licensing::LicenseToAssign { product_id: product.product_id.clone(), ..Default::default() }],
         request_id: new_request_id(),
         ..Default::default()
     };

@@ -1,0 +1,242 @@
+//! Licenses of many users are given and taken.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use base::country::Country;
+use base::{Fault, Id};
+use service::{Cx, Fact, Operation, Preparation};
+use uuid::Uuid;
+
+use super::first_sight;
+use crate::license::judgment::{Ground, classify};
+use crate::license::store::Holdings;
+use crate::license::{Change, Effect, Excluded, Held, Member, Outcome, Places, SELECTION_MAX, moves, store};
+use crate::organization::Organization;
+use crate::policy::{Permission, Target};
+use crate::product::Product;
+use crate::product_rules::{Authority, LicenseGroup, PlanRules, Rules, TargetType};
+use crate::user::{State, User};
+use crate::{Licensing, entitlement, product, product_rules, user};
+
+/// Users whose ids one entry of the journal lists at most.
+const USERS_PER_ENTRY: usize = 100;
+
+/// Gives and takes licenses of many users.
+#[derive(Debug)]
+pub struct UpdateLicenses {
+    pub(in crate::license) customer: Id<Organization>,
+    pub(in crate::license) change: Change,
+    /// Nothing will be changed, so what would be is told as such.
+    pub(in crate::license) dry: bool,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub struct Updated {
+    pub(in crate::license) change: Change,
+    pub(in crate::license) outcomes: Vec<Outcome>,
+    /// What everybody holds afterwards; nothing of the many.
+    pub(in crate::license) after: HashMap<Id<User>, Held>,
+    pub(in crate::license) dry: bool,
+}
+
+impl Operation for UpdateLicenses {
+    type Service = Licensing;
+    const METHOD: &'static str = "/tandem.licensing.v1.LicenseService/UpdateLicenses";
+    const PERMISSION: Permission = Permission::ManageLicenses;
+    type Prepared = usize;
+
+    fn target(&self) -> Target {
+        Target::Customer(self.customer)
+    }
+
+    fn gate(&self) -> Option<Uuid> {
+        Some(self.customer.uuid())
+    }
+
+    async fn prepare(&self, preparation: &Preparation<'_, Licensing>) -> Result<usize, Fault> {
+        first_sight(preparation, self.customer, &self.change.users).await
+    }
+
+    /// The pools are held in one statement, and everything that is counted is read in the next ones: a statement sees
+    /// what was committed before it began, so what others wrote while this one waited for the pools is seen.
+    async fn run(&self, cx: &mut Cx<Licensing>, _: &usize) -> Result<Updated, Fault> {
+        let now = cx.now();
+        let ground = self.look(cx).await?;
+        let outcomes = classify(&self.change, &ground);
+        for each in moves(&self.change, &outcomes) {
+            store::write(&mut cx.tx, self.customer, &each, now).await?;
+            let seats = i64::try_from(each.given.len()).unwrap_or(i64::MAX)
+                - i64::try_from(each.taken.len()).unwrap_or(i64::MAX);
+            if seats != 0 {
+                entitlement::store::consume(&mut cx.tx, self.customer, each.product, seats).await?;
+            }
+        }
+        for fact in facts(self.customer, &self.change, &outcomes) {
+            cx.record(fact);
+        }
+        let after = if self.shows_everything() { after(&self.change, &ground, &outcomes) } else { HashMap::new() };
+        Ok(Updated { change: self.change.clone(), outcomes, after, dry: self.dry })
+    }
+}
+
+impl UpdateLicenses {
+    /// Whether the answer lists all that each user holds, and not only what changed (C17).
+    fn shows_everything(&self) -> bool {
+        self.change.users.len() <= SELECTION_MAX
+    }
+
+    /// Reads the rules, holds the pools, and reads what the change is judged on.
+    async fn look(&self, cx: &mut Cx<Licensing>) -> Result<Ground, Fault> {
+        let Change { users, products, .. } = &self.change;
+        let heads = product_rules::store::heads(&mut cx.tx, products).await?;
+        let rules: BTreeMap<Id<Product>, Rules> =
+            heads.into_iter().map(|(product, versioned)| (product, versioned.rules)).collect();
+        check_products(products, &rules)?;
+        let plan_rules = product_rules::store::touching(&mut cx.tx, products).await?;
+        self.check_excluded(cx).await?;
+        let everything = self.shows_everything() || !plan_rules.is_empty();
+        let pools = if plan_rules.is_empty() {
+            entitlement::store::lock(&mut cx.tx, self.customer, products).await?
+        } else {
+            // What one of these products needs may be what another change is taking, and the other way round.
+            entitlement::store::lock_all(&mut cx.tx, self.customer).await?
+        };
+        let held = if everything {
+            store::held(&mut cx.tx, self.customer, users).await?
+        } else {
+            store::held_of(&mut cx.tx, self.customer, products, users).await?
+        };
+        let members = members(cx, self.customer, users, &held).await?;
+        let plans = plans(cx, products, &held.distinct, &plan_rules).await?;
+        Ok(Ground { pools, rules, plan_rules, plans, members, held: held.distinct })
+    }
+
+    /// What is left out is a part of the product, and not all of it.
+    async fn check_excluded(&self, cx: &mut Cx<Licensing>) -> Result<(), Fault> {
+        if self.change.excluded.iter().all(BTreeSet::is_empty) {
+            return Ok(());
+        }
+        let plans = product::store::plans(&mut cx.tx, &self.change.products).await?;
+        for (at, (product, excluded)) in self.change.products.iter().zip(&self.change.excluded).enumerate() {
+            let field = || format!("assign[{at}].excluded_service_plan_ids");
+            let own = plans.get(product);
+            if let Some(strange) = excluded.iter().find(|plan| own.is_none_or(|own| !own.contains_key(plan))) {
+                let message = format!("{strange} is no service plan of the product");
+                return Err(Fault::field(field(), "SERVICE_PLAN_UNKNOWN", message));
+            }
+            if !excluded.is_empty() && own.is_some_and(|own| own.len() == excluded.len()) {
+                let message = "a license without any service plan is none; take the product instead";
+                return Err(Fault::field(field(), "ALL_SERVICE_PLANS_EXCLUDED", message));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Some products are not given to users, or not here, or not together: that is the same for every user.
+fn check_products(products: &[Id<Product>], rules: &BTreeMap<Id<Product>, Rules>) -> Result<(), Fault> {
+    for (product, rules) in rules {
+        if rules.target_type == TargetType::Tenant {
+            let message = format!("the product {product} is the whole customer's; no user is given it");
+            return Err(Fault::precondition("PRODUCT_NOT_FOR_USERS", message).with("product_id", product));
+        }
+        if rules.authority == Authority::Publisher {
+            let message = format!("the publisher of {product} gives it; change the subscription's quantity instead");
+            return Err(Fault::precondition("LICENSE_MANAGED_BY_PUBLISHER", message).with("product_id", product));
+        }
+    }
+    let group = |product| rules.get(product).map_or(LicenseGroup::default(), |rules| rules.group);
+    if products.windows(2).any(|pair| group(&pair[0]) != group(&pair[1])) {
+        let message = "products of two license groups are not given or taken in one call; send one for each group";
+        return Err(Fault::invalid("MIXED_LICENSE_GROUPS", message));
+    }
+    Ok(())
+}
+
+async fn members(
+    cx: &mut Cx<Licensing>,
+    customer: Id<Organization>,
+    users: &[Id<User>],
+    held: &Holdings,
+) -> Result<HashMap<Id<User>, Member>, Fault> {
+    let known = user::store::members(&mut cx.tx, customer, users).await?;
+    let member = |(id, state, location): (Id<User>, String, String)| {
+        let deleted = state == State::Deleted.as_str();
+        let held = held.of.get(&id).copied().unwrap_or_default();
+        (id, Member { deleted, location: Country::parse(&location).ok(), held })
+    };
+    Ok(known.into_iter().map(member).collect())
+}
+
+/// The service plans of everything that is held, given or taken, when rules between plans have to be judged.
+async fn plans(
+    cx: &mut Cx<Licensing>,
+    products: &[Id<Product>],
+    held: &[Held],
+    rules: &PlanRules,
+) -> Result<BTreeMap<Id<Product>, BTreeSet<Uuid>>, Fault> {
+    if rules.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let all: BTreeSet<Id<Product>> = held.iter().flat_map(|held| held.0.keys()).chain(products).copied().collect();
+    let plans = product::store::plans(&mut cx.tx, &all.into_iter().collect::<Vec<_>>()).await?;
+    Ok(plans.into_iter().map(|(product, plans)| (product, plans.into_keys().collect())).collect())
+}
+
+/// What everybody holds afterwards.
+fn after(change: &Change, ground: &Ground, outcomes: &[Outcome]) -> HashMap<Id<User>, Held> {
+    let mut after = HashMap::with_capacity(ground.members.len());
+    for (user, outcome) in change.users.iter().zip(outcomes) {
+        let Some(held) = ground.members.get(user).and_then(|member| ground.held.get(member.held)) else { continue };
+        match outcome {
+            Outcome::Changed(effect) => {
+                after.insert(*user, effect.apply(change, held));
+            }
+            Outcome::Unchanged | Outcome::Failed(_) => {
+                after.entry(*user).or_insert_with(|| held.clone());
+            }
+        }
+    }
+    after
+}
+
+/// One entry for each user who changed alone, and one for up to a hundred users to whom the same happened.
+fn facts(customer: Id<Organization>, change: &Change, outcomes: &[Outcome]) -> Vec<Fact> {
+    let mut alike: BTreeMap<Effect, Vec<Id<User>>> = BTreeMap::new();
+    for (user, outcome) in change.users.iter().zip(outcomes) {
+        if let Outcome::Changed(effect) = outcome {
+            alike.entry(*effect).or_default().push(*user);
+        }
+    }
+    let words = |places: Places| join(places.each().filter_map(|place| change.products.get(place)));
+    let mut facts = Vec::new();
+    for (effect, users) in alike {
+        for some in users.chunks(USERS_PER_ENTRY) {
+            let fact = Fact::new("LicensesUpdated").customer(customer.uuid());
+            let fact = match some {
+                [one] => fact.about("user", one.uuid()),
+                several => fact.about("customer", customer.uuid()).change("users", "", join(several)),
+            };
+            let fact = fact.change("licenses", words(effect.taken), words(effect.given));
+            let excluded = left_out(change, effect);
+            facts.push(if excluded.is_empty() { fact } else { fact.change("excluded_service_plans", "", excluded) });
+        }
+    }
+    facts
+}
+
+/// What is left out of the licenses that were given or got other plans: each product with its plans.
+fn left_out(change: &Change, effect: Effect) -> String {
+    let product = |place: usize| {
+        let (product, excluded): (_, &Excluded) = (change.products.get(place)?, change.excluded.get(place)?);
+        let said = !excluded.is_empty() || !effect.replanned.shared_with(Places::default().with(place)).is_empty();
+        let plans: Vec<String> = excluded.iter().map(ToString::to_string).collect();
+        said.then(|| format!("{product}:{}", plans.join("|")))
+    };
+    effect.given.or(effect.replanned).each().filter_map(product).collect::<Vec<_>>().join(" ")
+}
+
+fn join<'i, T: 'i>(ids: impl IntoIterator<Item = &'i Id<T>>) -> String {
+    ids.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
