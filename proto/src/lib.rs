@@ -24,7 +24,8 @@ pub mod common {
     }
 }
 
-/// What the services say about the channel: what partners are, and what they may do.
+/// What the services tell one another beyond their own packages: what partners are and may do, and what whoever was
+/// deleted held.
 pub mod channel {
     /// Version 1.
     pub mod v1 {

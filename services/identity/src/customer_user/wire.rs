@@ -1,8 +1,8 @@
 //! Customer users on the wire.
 
 use base::{Fault, Id, Page, Seek};
+use proto::channel::v1::{LicensingFact, ReleasedLicense as ReleasedLicenseFact, licensing_fact};
 use proto::identity::v1 as pb;
-use proto::licensing::v1::{LicensingFact, ReleasedLicense as ReleasedLicenseFact, licensing_fact};
 use service::form::{etag, read_timestamp, timestamp};
 use service::page_token::Tokens;
 use service::{Form, Wire};

@@ -1,8 +1,8 @@
 //! What licensing does when identity has deleted a user: forward only, and once.
 
 use base::Fault;
-use proto::licensing::v1 as pb;
-use proto::licensing::v1::licensing_fact::Fact as Told;
+use proto::channel::v1 as channel;
+use proto::channel::v1::licensing_fact::Fact as Told;
 use service::form::timestamp;
 use service::{Cx, Fact};
 
@@ -36,15 +36,15 @@ pub(crate) async fn take_over_deletion(cx: &mut Cx<Licensing>, told: &User) -> R
 }
 
 /// What identity is told of it, for the list of deleted users.
-fn fact(user: &User, held: &[License]) -> pb::LicensingFact {
-    let license = |license: &License| pb::ReleasedLicense {
+fn fact(user: &User, held: &[License]) -> channel::LicensingFact {
+    let license = |license: &License| channel::ReleasedLicense {
         product_id: license.product.to_string(),
         product_name: license.name.clone(),
         excluded_service_plan_ids: license.excluded.iter().map(ToString::to_string).collect(),
         assign_time: Some(timestamp(license.assign_time)),
     };
-    let mut licenses: Vec<pb::ReleasedLicense> = held.iter().map(license).collect();
+    let mut licenses: Vec<channel::ReleasedLicense> = held.iter().map(license).collect();
     licenses.sort_by(|a, b| a.product_id.cmp(&b.product_id));
-    let released = pb::ReleasedLicenses { user_id: user.id.to_string(), licenses };
-    pb::LicensingFact { version: user.version, fact: Some(Told::ReleasedLicenses(released)) }
+    let released = channel::ReleasedLicenses { user_id: user.id.to_string(), licenses };
+    channel::LicensingFact { version: user.version, fact: Some(Told::ReleasedLicenses(released)) }
 }
