@@ -8,12 +8,12 @@ use proto::common::v1::limits_service_client::LimitsServiceClient;
 use proto::identity::v1::session_service_client::SessionServiceClient;
 use proto::identity::v1::workload_service_client::WorkloadServiceClient;
 use proto::identity::v1::{
-    CreateWorkloadRequest, DeleteWorkloadRequest, GetMeRequest, IssueTokenRequest, ListWorkloadsRequest, Role,
-    RotateWorkloadSecretRequest, Workload, list_workloads_request,
+    ChangePasswordRequest, CreateWorkloadRequest, DeleteWorkloadRequest, GetMeRequest, IssueTokenRequest,
+    ListWorkloadsRequest, Role, RotateWorkloadSecretRequest, Workload, list_workloads_request,
 };
 use rstest::rstest;
 use testkit::database::Kind;
-use tests::world::{Refused, World, authorized};
+use tests::world::{PASSWORD, Refused, World, authorized};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 use uuid::Uuid;
@@ -71,6 +71,9 @@ async fn a_workload_signs_in_with_its_secret_and_acts_for_its_organization(
     assert_eq!(words(&refused), (Code::PermissionDenied, "ROLE_NOT_ALLOWED"));
     let refused = Refused::by(issue(&mut client, &workload.workload_id, "not the secret", "").await);
     assert_eq!(words(&refused), (Code::Unauthenticated, "SIGN_IN_FAILED"));
+    let change = ChangePasswordRequest { current_password: secret, new_password: PASSWORD.to_owned() };
+    let refused = Refused::by(sessions.change_password(authorized(&token, change)).await);
+    assert_eq!(words(&refused), (Code::PermissionDenied, "USER_REQUIRED"), "a workload has no password");
 }
 
 #[rstest]
