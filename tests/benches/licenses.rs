@@ -149,7 +149,7 @@ async fn prepare(world: &World, products: usize) -> Bench {
     let users = world.told_users(&customer, USERS).await;
     let id = |text: &String| text.parse().expect("an id");
     Bench {
-        db: world.licensing.db.clone(),
+        db: world.licensing.db().await.clone(),
         licenses: LicenseServiceClient::new(channel),
         token,
         customer: id(&customer),

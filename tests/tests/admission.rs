@@ -87,7 +87,7 @@ async fn only_a_token_that_identity_signed_lets_anybody_in(#[values(Kind::Sqlite
         format!("{unsigned}.{payload}.{signature}"),
         format!("{good}x"),
         registered.session.refresh_token.clone(),
-        world.partner.keys.issue_service_token("identity", &world.clock),
+        world.partner.keys().issue_service_token("identity", &world.clock),
     ] {
         let refused = Refused::by(who_am_i(world, authorized(&bad, pb::GetMeRequest {})).await);
         assert_eq!(refused, unauthenticated(), "{bad}");
@@ -126,10 +126,10 @@ async fn an_internal_method_is_called_by_the_one_service_it_names(#[values(Kind:
         let mut client = LicensingInternalServiceClient::new(connect(world.addresses[1].internal).await);
         client.apply_identity_facts(authorized(token, ApplyIdentityFactsRequest::default())).await.map(drop)
     };
-    apply(&world.identity.keys.issue_service_token("licensing", &world.clock)).await.unwrap();
-    let by_partner = apply(&world.partner.keys.issue_service_token("licensing", &world.clock)).await;
+    apply(&world.identity.keys().issue_service_token("licensing", &world.clock)).await.unwrap();
+    let by_partner = apply(&world.partner.keys().issue_service_token("licensing", &world.clock)).await;
     assert_eq!(Refused::by(by_partner), refusal(Code::PermissionDenied, "CALLER_NOT_ALLOWED"));
-    let for_another = world.identity.keys.issue_service_token("partner", &world.clock);
+    let for_another = world.identity.keys().issue_service_token("partner", &world.clock);
     let stranger = ServiceKeys::random(&["identity"])["identity"].issue_service_token("licensing", &world.clock);
     for bad in [token.as_str(), &for_another, &stranger, "garbage"] {
         assert_eq!(Refused::by(apply(bad).await), unauthenticated(), "{bad}");
@@ -140,7 +140,7 @@ async fn an_internal_method_is_called_by_the_one_service_it_names(#[values(Kind:
 #[tokio::test]
 async fn an_internal_method_is_not_offered_to_the_public(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
     let world = World::shared(kind).await;
-    let token = world.identity.keys.issue_service_token("licensing", &world.clock);
+    let token = world.identity.keys().issue_service_token("licensing", &world.clock);
     let mut client = LicensingInternalServiceClient::new(world.to_licensing().await);
     let refused = client.apply_identity_facts(authorized(&token, ApplyIdentityFactsRequest::default())).await;
     assert_eq!(Refused::by(refused), refusal(Code::Unimplemented, "METHOD_UNKNOWN"));
@@ -268,7 +268,7 @@ async fn refusals_beyond_a_rate_are_answered_but_not_recorded(#[values(Kind::Sql
         let refused = workloads.create_workload(authorized(&token, pb::CreateWorkloadRequest::default())).await;
         assert_eq!(Refused::by(refused).0, Code::InvalidArgument);
     }
-    assert_eq!(failures(&world.identity.db).await, 3);
+    assert_eq!(failures(&world.identity.db().await).await, 3);
 }
 
 async fn failures(db: &Db) -> i64 {

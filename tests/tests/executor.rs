@@ -115,7 +115,11 @@ async fn a_dry_run_is_refused_as_the_call_would_be_and_leaves_no_trace(
 }
 
 async fn everything(world: &World) -> [Dump; 3] {
-    [dump(&world.identity.db).await, dump(&world.licensing.db).await, dump(&world.partner.db).await]
+    [
+        dump(&world.identity.db().await).await,
+        dump(&world.licensing.db().await).await,
+        dump(&world.partner.db().await).await,
+    ]
 }
 
 fn changes<'d>(before: &'d [Dump; 3], after: &'d [Dump; 3]) -> Vec<&'d str> {

@@ -15,7 +15,7 @@ use proto::licensing::v1::licensing_internal_service_client::LicensingInternalSe
 use rstest::rstest;
 use testkit::database::Kind;
 use tests::harness::proxy::Mode;
-use tests::world::{Refused, World, authorized, connect, dump};
+use tests::world::{Refused, World, authorized, connect, dump, soon};
 use tokio::time::{Instant, timeout};
 use tonic::metadata::MetadataMap;
 use tonic::transport::Channel;
@@ -55,8 +55,7 @@ async fn a_fact_that_cannot_be_delivered_is_kept_and_the_answer_says_so(
     let world = World::start(kind).await;
     let token = world.register().await.session.access_token;
     limits(world.to_partner().await, &token).await.unwrap();
-    let told = async { while !dump(&world.identity.db).await.rows("outbox").is_empty() {} };
-    timeout(Duration::from_secs(20), told).await.expect("the organization is told");
+    soon("the organization is told", world.identity.told()).await;
     let [_, _, to_partner] = &world.edges;
     to_partner.set(Mode::Cut).await;
 
@@ -66,14 +65,13 @@ async fn a_fact_that_cannot_be_delivered_is_kept_and_the_answer_says_so(
     assert!(asked.elapsed() >= Duration::from_secs(2), "it waited for the delivery");
     assert_eq!(refused(|| world.to_licensing(), &token).await.code(), Code::Unauthenticated);
     limits(world.to_partner().await, &token).await.expect("partner does not know yet");
-    assert_eq!(dump(&world.identity.db).await.rows("outbox").len(), 1, "what is for partner is kept");
+    assert_eq!(dump(&world.identity.db().await).await.rows("outbox").len(), 1, "what is for partner is kept");
 
     to_partner.set(Mode::Pass).await;
     // As if half a minute had passed: the longest that an attempt is put off.
     world.clock.advance(Duration::from_secs(31));
     assert_eq!(refused(|| world.to_partner(), &token).await.code(), Code::Unauthenticated);
-    let empty = async { while !dump(&world.identity.db).await.rows("outbox").is_empty() {} };
-    timeout(Duration::from_secs(20), empty).await.expect("what was delivered is deleted");
+    soon("what was delivered is deleted", world.identity.told()).await;
 }
 
 #[rstest]
@@ -113,10 +111,10 @@ async fn a_fact_told_twice_or_late_changes_nothing(#[values(Kind::Sqlite, Kind::
             })),
         });
         let request = ApplyIdentityFactsRequest { facts: facts.collect() };
-        let token = world.identity.keys.issue_service_token("licensing", &world.clock);
+        let token = world.identity.keys().issue_service_token("licensing", &world.clock);
         let mut client = LicensingInternalServiceClient::new(connect(world.addresses[1].internal).await);
         client.apply_identity_facts(authorized(&token, request)).await.unwrap();
-        assert_eq!(floor(&world.licensing.db, principal).await, held, "{told:?}");
+        assert_eq!(floor(&world.licensing.db().await, principal).await, held, "{told:?}");
     }
 }
 

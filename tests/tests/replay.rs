@@ -75,7 +75,7 @@ async fn eight_copies_of_a_request_are_one_request_and_get_one_answer(
     let late = client.register_organization(request).await.unwrap().into_inner();
     assert_eq!(late.encode_to_vec(), first.encode_to_vec());
     let organization = first.organization.unwrap();
-    let found = dump(&world.identity.db).await;
+    let found = dump(&world.identity.db().await).await;
     let named = |row: &&String| row.contains(&organization.domains[0]);
     assert_eq!(found.rows("organization_domains").iter().filter(named).count(), 1);
 }
@@ -260,12 +260,12 @@ async fn a_secret_is_replayed_for_a_day(#[values(Kind::Sqlite, Kind::Postgres)] 
     assert_eq!(create(&mut client, &token, &request).await.unwrap().client_secret, first.client_secret);
     for later in [60, 3600] {
         world.clock.advance(Duration::from_secs(later));
-        world.identity.sweep().await.unwrap();
+        world.identity.host().sweep().await.unwrap();
         let token = world.sign_in(&registered.admin_sign_in_name, PASSWORD).await.access_token;
         let late = create(&mut client, &token, &request).await;
         assert_eq!(words(late), refusal(Code::FailedPrecondition, "CREDENTIALS_ALREADY_DELIVERED"));
     }
-    assert!(dump(&world.identity.db).await.rows("workloads").len() == 1, "the workload itself is there");
+    assert!(dump(&world.identity.db().await).await.rows("workloads").len() == 1, "the workload itself is there");
 }
 
 #[rstest]
@@ -275,7 +275,7 @@ async fn a_secret_is_shown_only_to_those_who_may_still_see_it(#[values(Kind::Sql
     let registered = world.register().await;
     let (mut client, request) = (workloads(world).await, World::workload("import"));
     create(&mut client, &registered.session.access_token, &request).await.unwrap();
-    let mut tx = world.identity.db.write().await.unwrap();
+    let mut tx = world.identity.db().await.write().await.unwrap();
     let admin: Uuid = registered.admin_user_id.parse().unwrap();
     tx.sql("DELETE FROM user_roles WHERE user_id = $1").bind(admin).execute().await.unwrap();
     tx.commit().await.unwrap();
@@ -291,7 +291,7 @@ async fn no_table_holds_a_secret_that_can_be_read(#[values(Kind::Sqlite, Kind::P
     let registered = world.register().await;
     let mut client = workloads(&world).await;
     let made = create(&mut client, &registered.session.access_token, &World::workload("import")).await.unwrap();
-    let found = dump(&world.identity.db).await;
+    let found = dump(&world.identity.db().await).await;
     assert_eq!(found.rows("replays").len(), 2);
     let session = registered.session;
     for secret in [&made.client_secret, PASSWORD, &session.access_token, &session.refresh_token] {

@@ -250,13 +250,13 @@ async fn tokens_outlive_a_key_rotation_and_new_ones_are_signed_with_the_new_key(
 
     // Ten minutes before the key's life is over, its successor is published and does not sign yet.
     world.clock.advance(Duration::from_secs(30 * 24 * 3600 - 500));
-    identity::signing_key::rotate(&world.identity).await.unwrap();
+    identity::signing_key::rotate(world.identity.host()).await.unwrap();
     let during = kids().await;
     assert_eq!((during.len(), &during[0]), (2, &before[0]));
     let old = issue(&mut client, &workload.workload_id, &secret, "").await.unwrap();
 
     world.clock.advance(Duration::from_secs(580));
-    identity::signing_key::rotate(&world.identity).await.unwrap();
+    identity::signing_key::rotate(world.identity.host()).await.unwrap();
     let stranger = issue(&mut client, &workload.workload_id, &secret, "").await.unwrap();
     let mut licensing = LimitsServiceClient::new(world.to_licensing().await);
     for token in [&old, &stranger] {
@@ -264,6 +264,6 @@ async fn tokens_outlive_a_key_rotation_and_new_ones_are_signed_with_the_new_key(
     }
 
     world.clock.advance(Duration::from_secs(700));
-    identity::signing_key::rotate(&world.identity).await.unwrap();
+    identity::signing_key::rotate(world.identity.host()).await.unwrap();
     assert_eq!(kids().await, during[1..], "the old key is gone when its last token has expired");
 }

@@ -81,8 +81,8 @@ impl World {
 
     /// What the three databases hold when nothing is under way between the services. Only for worlds of one's own.
     pub async fn at_rest(&self) -> BTreeMap<&'static str, Dump> {
-        let databases =
-            [("identity", &self.identity.db), ("licensing", &self.licensing.db), ("partner", &self.partner.db)];
+        let (identity, licensing, partner) = self.inside().await;
+        let databases = [("identity", &identity), ("licensing", &licensing), ("partner", &partner)];
         loop {
             // What is told is written by its receiver before it is deleted here.
             for (_, db) in databases {
@@ -100,7 +100,7 @@ impl World {
 }
 
 /// How many facts a service has still to tell.
-async fn waiting(db: &Db) -> i64 {
+pub(super) async fn waiting(db: &Db) -> i64 {
     let mut tx = db.snapshot().await.expect("the database answers");
     let waiting = tx.sql("SELECT COUNT(*) FROM outbox").one().await.expect("a table can be counted");
     tx.rollback().await;

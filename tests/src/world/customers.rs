@@ -33,12 +33,12 @@ impl World {
 
     /// A request of partner to identity.
     pub fn as_partner<M>(&self, message: M) -> Request<M> {
-        authorized(&self.partner.keys.issue_service_token("identity", &self.clock), message)
+        authorized(&self.partner.keys().issue_service_token("identity", &self.clock), message)
     }
 
     /// A request of licensing to identity.
     pub fn as_licensing<M>(&self, message: M) -> Request<M> {
-        authorized(&self.licensing.keys.issue_service_token("identity", &self.clock), message)
+        authorized(&self.licensing.keys().issue_service_token("identity", &self.clock), message)
     }
 
     /// A valid preparation of a customer that nobody else has.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 
-use db::Db;
 use proto::identity::v1::identity_fact::Fact as FactOfIdentity;
 use proto::identity::v1::{Cloud, IdentityFact, OrganizationFact, OrganizationKind, UserFact, organization, user_fact};
 use proto::licensing::v1::catalog_service_client::CatalogServiceClient;
@@ -14,7 +13,6 @@ use proto::licensing::v1::{
 };
 use proto::partner::v1::partner_fact::Fact as FactOfPartner;
 use proto::partner::v1::{Access, PartnerFact, PartnerKind, PartnerStanding, PartnershipStanding, partner_standing};
-use testkit::database::Kind;
 use tokio::sync::Mutex;
 use tonic::Status;
 use uuid::Uuid;
@@ -70,15 +68,6 @@ impl World {
         }
     }
 
-    /// Licensing's database, for looking inside. On PostgreSQL these are sessions of the test's own: one that is opened in
-    /// a test ends with the runtime of that test, and must not stay behind in the pool of a world that others share.
-    pub async fn licensing_database(&self) -> Db {
-        match self.kind {
-            Kind::Sqlite => self.licensing.db.clone(),
-            Kind::Postgres => Db::open(self.databases()[1]).await.expect("licensing's database opens"),
-        }
-    }
-
     /// Tells licensing something as identity would.
     pub async fn tell_of_identity(&self, version: i64, facts: Vec<FactOfIdentity>) -> Result<(), Status> {
         let facts = facts.into_iter().map(|fact| IdentityFact { version, fact: Some(fact) }).collect();
@@ -87,7 +76,7 @@ impl World {
 
     /// Delivers facts to licensing as identity.
     pub async fn apply_identity_facts(&self, facts: Vec<IdentityFact>) -> Result<(), Status> {
-        let token = self.identity.keys.issue_service_token("licensing", &self.clock);
+        let token = self.identity.keys().issue_service_token("licensing", &self.clock);
         let mut client = LicensingInternalServiceClient::new(connect(self.addresses[1].internal).await);
         client.apply_identity_facts(authorized(&token, ApplyIdentityFactsRequest { facts })).await.map(drop)
     }
@@ -100,7 +89,7 @@ impl World {
 
     /// Delivers facts to licensing as partner.
     pub async fn apply_partner_facts(&self, facts: Vec<PartnerFact>) -> Result<(), Status> {
-        let token = self.partner.keys.issue_service_token("licensing", &self.clock);
+        let token = self.partner.keys().issue_service_token("licensing", &self.clock);
         let mut client = LicensingInternalServiceClient::new(connect(self.addresses[1].internal).await);
         client.apply_partner_facts(authorized(&token, ApplyPartnerFactsRequest { facts })).await.map(drop)
     }
@@ -248,7 +237,7 @@ impl World {
     pub async fn customer_with_admin(&self) -> Registered {
         let registered = self.register().await;
         let id: Uuid = registered.organization_id.parse().expect("an id");
-        let mut tx = self.identity.db.write().await.expect("identity's database answers");
+        let mut tx = self.identity.db().await.write().await.expect("identity's database answers");
         tx.sql("UPDATE organizations SET kind = 'CUSTOMER' WHERE organization_id = $1")
             .bind(id)
             .execute()

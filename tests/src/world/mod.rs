@@ -10,6 +10,7 @@ mod channel;
 mod customers;
 mod doors;
 mod dump;
+mod inside;
 mod licensed;
 mod oracle;
 mod people;
@@ -23,13 +24,12 @@ use std::thread;
 use std::time::Duration;
 
 use base::Clock;
-use db::Settings;
+use db::{Db, Settings};
 use identity::Identity;
 use identity::names::Domain;
 use licensing::Licensing;
 use partner::Partner;
 use partner::link::LinkBase;
-use service::Host;
 use service::config::{Peers, ProcessConfig};
 use service::keys::ServiceKeys;
 use service::process::{Addresses, Bound};
@@ -47,6 +47,7 @@ pub use channel::{Tenant, token_of};
 pub use customers::Customer;
 pub use doors::Doors;
 pub use dump::{Dump, dump};
+pub use inside::Inside;
 pub use licensed::{Grant, HEADER, fresh};
 pub use oracle::Oracle;
 pub use people::{PASSWORD, Refused, Registered, authorized};
@@ -64,11 +65,11 @@ pub struct World {
     /// Which database they are on.
     pub kind: Kind,
     /// Identity, for looking inside.
-    pub identity: Arc<Host<Identity>>,
+    pub identity: Inside<Identity>,
     /// Licensing, for looking inside.
-    pub licensing: Arc<Host<Licensing>>,
+    pub licensing: Inside<Licensing>,
     /// Partner, for looking inside.
-    pub partner: Arc<Host<Partner>>,
+    pub partner: Inside<Partner>,
     /// Where they listen: identity, licensing, partner.
     pub addresses: [Addresses; 3],
     /// What the services call one another through: to identity, licensing, partner. Only for breaking a world of one's
@@ -113,6 +114,11 @@ impl World {
     /// In a world that is not disturbed.
     pub fn chaos(&self) -> [&Chaos; 3] {
         self.disturbers.as_ref().expect("the world is a disturbed one").each_ref().map(GrpcProxy::chaos)
+    }
+
+    /// The databases of identity, licensing and partner.
+    pub async fn inside(&self) -> (Db, Db, Db) {
+        (self.identity.db().await, self.licensing.db().await, self.partner.db().await)
     }
 
     /// How to open the databases of identity, licensing and partner.
@@ -237,6 +243,10 @@ async fn assemble(kind: Kind, rates: Rates, policy: Option<Policy>) -> (World, i
         clock,
         way_in.expect("a fresh world has no operator yet"),
     );
+    let [at_identity, at_licensing, at_partner] = databases.each_ref().map(|database| database.settings().clone());
+    let identity = Inside::new(identity, at_identity);
+    let licensing = Inside::new(licensing, at_licensing);
+    let partner = Inside::new(partner, at_partner);
     let world = World { kind, identity, licensing, partner, addresses, edges, disturbers, doors, stop, databases };
     (world, serving)
 }

@@ -25,9 +25,8 @@ pub struct Oracle {
 impl World {
     /// As [`Oracle::violations`].
     pub async fn violations(&self) -> Vec<String> {
-        let db = |db: &Db| db.clone();
-        let (identity, licensing) = (db(&self.identity.db), db(&self.licensing.db));
-        Oracle { identity, licensing, partner: db(&self.partner.db) }.violations().await
+        let (identity, licensing, partner) = self.inside().await;
+        Oracle { identity, licensing, partner }.violations().await
     }
 }
 

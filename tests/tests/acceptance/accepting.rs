@@ -121,11 +121,11 @@ async fn accepting_again_answers_the_same_and_changes_nothing(#[values(Kind::Sql
     let request = world.consent(&token).await;
     let access = &tenant.session.access_token;
     let accepted = world.try_accept(access, request.clone()).await.unwrap();
-    let before = dump(&world.partner.db).await;
+    let before = dump(&world.partner.db().await).await;
     assert_eq!(world.try_accept(access, request.clone()).await.unwrap(), accepted, "the same request");
     let again = pb::AcceptInvitationRequest { request_id: Uuid::now_v7().to_string(), ..request };
     assert_eq!(world.try_accept(access, again).await.unwrap(), accepted, "the same customer");
-    let changed = before.changed(&dump(&world.partner.db).await).join(" ");
+    let changed = before.changed(&dump(&world.partner.db().await).await).join(" ");
     assert!(["", "replays"].contains(&changed.as_str()), "{changed}");
 }
 
@@ -138,7 +138,7 @@ async fn a_dry_acceptance_changes_nothing_and_a_real_one_follows(#[values(Kind::
     let (_, token) = world.invite(&reseller, World::invitation(Some(&provider))).await;
     let request = world.consent(&token).await;
     let dry = pb::AcceptInvitationRequest { validate_only: true, ..request.clone() };
-    let all = [&world.partner.db, &world.identity.db, &world.licensing.db];
+    let all = [&world.partner.db().await, &world.identity.db().await, &world.licensing.db().await];
     let mut before = Vec::new();
     for db in all {
         before.push(dump(db).await);

@@ -38,7 +38,7 @@ impl Stage {
         let maker = world.onboard(pb::PartnerKind::Direct).await;
         world.join(&provider, &reseller).await;
         let (stop, mut workers) = (CancellationToken::new(), JoinSet::new());
-        let host = &world.partner;
+        let host = world.partner.host();
         // One for each relay that will be stopped, whichever it is.
         for name in ["identity", "licensing"].repeat(4) {
             let service = Arc::clone(host);
@@ -86,11 +86,11 @@ async fn through<T>(world: &World, point: &str, hits: u64, time: Duration, work:
     tokio::select! {
         answer = &mut work => {
             // What failed was done again at once, or comes after the answer.
-            soon("the planned trouble", world.partner.points.more_than(hits, point)).await;
+            soon("the planned trouble", world.partner.points().more_than(hits, point)).await;
             world.clock.advance(time);
             answer
         }
-        () = world.partner.points.more_than(hits, point) => {
+        () = world.partner.points().more_than(hits, point) => {
             world.clock.advance(time);
             soon("the end of the work", work).await
         }
@@ -130,7 +130,7 @@ async fn whatever_fails_or_stops_on_the_way_an_acceptance_comes_to_its_end(
                 let invitation = World::invitation(Some(&stage.provider));
                 let (_, token) = stage.world.invite(&stage.reseller, invitation).await;
                 let request = stage.world.consent(&token).await;
-                let points = &stage.world.partner.points;
+                let points = &stage.world.partner.points();
                 let hits = points.hits(point);
                 points.plan(point, trouble, 1);
                 let accepting = stage.world.try_accept(&tenant.session.access_token, request);
@@ -161,7 +161,7 @@ async fn whatever_fails_or_stops_on_the_way_back_a_refused_acceptance_leaves_not
                 let (id, token) = stage.world.invite(&stage.reseller, invitation).await;
                 let request = stage.world.consent(&token).await;
                 // Nobody answers until the time is over: the saga is refused, and takes everything back.
-                let points = &stage.world.partner.points;
+                let points = &stage.world.partner.points();
                 points.plan(points::STEP_ANSWERED, Trouble::Fails, u32::MAX);
                 let (hits, failed) = (points.hits(point), points.hits(points::STEP_ANSWERED));
                 points.plan(point, trouble, 1);
@@ -179,7 +179,7 @@ async fn whatever_fails_or_stops_on_the_way_back_a_refused_acceptance_leaves_not
                 let refused = through(&stage.world, point, hits, TAKE_OVER, refused);
                 let refused = through(&stage.world, points::STEP_ANSWERED, failed + 1, BUDGET, refused).await;
                 assert_eq!(refused, "SAGA_TIMED_OUT", "{what}");
-                stage.world.partner.points.calm();
+                stage.world.partner.points().calm();
                 stage.moved += BUDGET + TAKE_OVER;
                 stage.pass(TAKE_OVER).await;
                 assert_eq!(stage.world.violations().await, Vec::<String>::new(), "{what}");
@@ -211,8 +211,8 @@ async fn whatever_fails_or_stops_a_customer_that_is_made_is_whole(#[values(Kind:
     let mut stage = Stage::set(kind).await;
     for point in [points::STEP_ANSWERED, points::DECISION_AFTER, points::SETTLE_ASKED, points::SETTLE_ANSWERED] {
         for trouble in [Trouble::Fails, Trouble::Stops] {
-            let hits = stage.world.partner.points.hits(point);
-            stage.world.partner.points.plan(point, trouble, 1);
+            let hits = stage.world.partner.points().hits(point);
+            stage.world.partner.points().plan(point, trouble, 1);
             let token = stage.provider.session.access_token.clone();
             let request = pb::CreateCustomerRequest {
                 reseller_id: stage.reseller.organization_id.clone(),

@@ -53,7 +53,7 @@ async fn a_draft_can_be_edited_as_long_as_the_link_stays(#[values(Kind::Sqlite, 
     assert_eq!((shown.subject, shown.body, &shown.link), (edit.subject, edit.body, &draft.link));
     // The link is nowhere in the database, only what it is looked up by.
     let secret = token_of(&draft.link);
-    assert_eq!(dump(&world.partner.db).await.tables_with(secret.as_bytes()), Vec::<&str>::new());
+    assert_eq!(dump(&world.partner.db().await).await.tables_with(secret.as_bytes()), Vec::<&str>::new());
     let stale = pb::MarkInvitationSentRequest {
         invitation_id: invitation.invitation_id.clone(),
         etag: invitation.etag,

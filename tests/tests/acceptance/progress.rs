@@ -152,7 +152,7 @@ async fn a_refused_acceptance_lets_its_invitation_go_before_everybody_has_taken_
             invitations.rotate_invitation_link(authorized(token, rotate)).await.map(drop).unwrap();
         }
     }
-    let mut tx = scene.world.partner.db.snapshot().await.unwrap();
+    let mut tx = scene.world.partner.db().await.snapshot().await.unwrap();
     let taking_back: i64 = tx.sql("SELECT COUNT(*) FROM sagas WHERE state = 'ABORTING'").one().await.unwrap();
     tx.rollback().await;
     assert_eq!(taking_back, 1, "licensing was away all the time");
@@ -168,7 +168,7 @@ async fn what_ends_while_an_acceptance_runs_is_not_brought_back_by_it(
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
 ) {
     let scene = Scene::set(kind, true).await;
-    let points = &scene.world.partner.points;
+    let points = &scene.world.partner.points();
     points.plan(points::DECISION_BEFORE, Trouble::Fails, u32::MAX);
     scene.begin().await;
     let (reseller, admin) = (&scene.reseller.session.access_token, &scene.tenant.session.access_token);
@@ -202,7 +202,7 @@ async fn what_ends_while_an_acceptance_runs_is_not_brought_back_by_it(
             "ACCESS_CHANGED"
         }
         _ => {
-            let mut tx = scene.world.partner.db.write().await.unwrap();
+            let mut tx = scene.world.partner.db().await.write().await.unwrap();
             let id: Uuid = scene.provider.organization_id.parse().unwrap();
             let suspend = tx.sql("UPDATE accounts SET state = 'SUSPENDED' WHERE partner_id = $1").bind(id);
             assert_eq!(suspend.execute().await.unwrap(), 1);
@@ -259,7 +259,7 @@ async fn an_acceptance_that_another_one_was_faster_than_begins_anew(
     let (_, faster) = scene.world.invite(&scene.reseller, World::invitation(None)).await;
     let faster = scene.world.consent(&faster).await;
     // Its worker never goes on, so that the other acceptance of the same customer and reseller is decided before it.
-    scene.world.partner.points.plan(points::STEP_ASKED, Trouble::Stops, 1);
+    scene.world.partner.points().plan(points::STEP_ASKED, Trouble::Stops, 1);
     scene.begin().await;
     scene.world.try_accept(&scene.tenant.session.access_token, faster).await.unwrap();
     scene.world.clock.advance(Duration::from_secs(16));
@@ -274,7 +274,7 @@ async fn a_database_that_does_not_answer_for_a_moment_ends_nobody_s_waiting(
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
 ) {
     let scene = Scene::set(kind, false).await;
-    let points = &scene.world.partner.points;
+    let points = &scene.world.partner.points();
     points.plan(points::FOLLOWED, Trouble::Fails, 5);
     let token = &scene.tenant.session.access_token;
     let answer = scene.world.invitations().await.accept_invitation(authorized(token, scene.request.clone())).await;
@@ -290,7 +290,7 @@ async fn a_decision_is_effective_everywhere_before_it_has_arrived(#[values(Kind:
         assert_eq!(Refused::by(refused), (Code::NotFound, "NOT_FOUND".to_owned()));
     }
     // Nothing is delivered: what the others know of the decision, they have to ask for.
-    scene.world.partner.points.plan(points::OUTBOX_CLAIMED, Trouble::Fails, u32::MAX);
+    scene.world.partner.points().plan(points::OUTBOX_CLAIMED, Trouble::Fails, u32::MAX);
     scene.begin().await;
     let acceptance = scene.shown().await.acceptance.unwrap();
     assert_eq!((acceptance.state(), acceptance.delivered), (Acceptance::Committed, false));
@@ -298,7 +298,7 @@ async fn a_decision_is_effective_everywhere_before_it_has_arrived(#[values(Kind:
     for answer in scene.managing().await {
         answer.unwrap();
     }
-    scene.world.partner.points.calm();
+    scene.world.partner.points().calm();
     scene.world.clock.advance(Duration::from_secs(31));
     assert_eq!(scene.accept().await.unwrap().authorized.len(), 2);
     assert_eq!(scene.world.violations().await, Vec::<String>::new());
@@ -312,7 +312,7 @@ async fn whoever_asks_for_a_decision_learns_nothing_of_the_next_one_about_the_sa
     let scene = Scene::set(kind, false).await;
     let (_, next) = scene.world.invite(&scene.reseller, World::invitation(None)).await;
     let next = scene.world.consent(&next).await;
-    let points = &scene.world.partner.points;
+    let points = &scene.world.partner.points();
     // The first decision is not delivered, and the second one has an epoch and no intents yet.
     points.plan(points::OUTBOX_CLAIMED, Trouble::Fails, u32::MAX);
     scene.begin().await;
@@ -336,7 +336,7 @@ async fn an_intent_grants_nothing_and_without_the_owner_s_word_everything_is_ref
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
 ) {
     let scene = Scene::set(kind, false).await;
-    let points = &scene.world.partner.points;
+    let points = &scene.world.partner.points();
     points.plan(points::DECISION_BEFORE, Trouble::Fails, u32::MAX);
     scene.begin().await;
     for refused in scene.managing().await {

@@ -258,7 +258,7 @@ async fn a_suspended_partner_is_not_authorized_and_the_link_stays_unspent(
 }
 
 async fn suspend(world: &World, partner: &Registered, state: &str) {
-    let mut tx = world.partner.db.write().await.unwrap();
+    let mut tx = world.partner.db().await.write().await.unwrap();
     let id: Uuid = partner.organization_id.parse().unwrap();
     let changed = tx.sql("UPDATE accounts SET state = $2 WHERE partner_id = $1").bind(id).bind(state).execute().await;
     assert_eq!(changed.unwrap(), 1);

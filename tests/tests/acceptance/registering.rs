@@ -68,7 +68,7 @@ async fn a_link_that_leads_nowhere_makes_no_customer(#[values(Kind::Sqlite, Kind
     invitations.decline_invitation(authorized(&other.session.access_token, decline)).await.unwrap();
     let cancel = pb::CancelInvitationRequest { invitation_id: id, ..Default::default() };
 
-    let before = dump(&world.identity.db).await;
+    let before = dump(&world.identity.db().await).await;
     let refused = async |request| Refused::by(register(&world, request).await);
     let precondition = |reason: &str| (Code::FailedPrecondition, reason.to_owned());
     assert_eq!(refused(registration("nowhere")).await, (Code::NotFound, "NOT_FOUND".to_owned()));
@@ -87,6 +87,6 @@ async fn a_link_that_leads_nowhere_makes_no_customer(#[values(Kind::Sqlite, Kind
     world.edges[2].set(Mode::Pass).await;
     invitations.cancel_invitation(authorized(access, cancel)).await.unwrap();
     assert_eq!(refused(registration(&live)).await, precondition("INVITATION_CANCELED"));
-    let changed = before.changed(&dump(&world.identity.db).await);
+    let changed = before.changed(&dump(&world.identity.db().await).await);
     assert!(changed.iter().all(|table| *table == "outbox"), "{changed:?}");
 }

@@ -106,7 +106,7 @@ impl Decision {
             let reason = answered.map_or_else(|status| Refused::of(&status).reason, |()| "OK".to_owned());
             let so_far = &messages[..=position];
             assert_eq!(reason, wanted, "{so_far:?}");
-            let db = &self.world.identity.db;
+            let db = &self.world.identity.db().await;
             assert_eq!(confirmed(db, self.customer, self.partner).await, expected.access, "{so_far:?}");
             let found = intent(db, self.decision, self.customer, self.partner).await;
             assert_eq!(found.as_deref(), expected.intent, "{so_far:?}");
@@ -170,5 +170,9 @@ async fn an_intent_of_a_canceled_decision_is_refused_for_ever_and_takes_the_othe
     let refused = Refused::by(identity.prepare_access(world.as_partner(prepare)).await);
     assert_eq!(refused.1, "DECISION_CANCELED");
     let (customer, partner) = pairs[0];
-    assert_eq!(intent(&world.identity.db, decision, customer, partner).await, None, "nothing of it was written");
+    assert_eq!(
+        intent(&world.identity.db().await, decision, customer, partner).await,
+        None,
+        "nothing of it was written"
+    );
 }

@@ -44,7 +44,7 @@ async fn a_fact_that_this_version_does_not_know_is_refused_together_with_its_bat
         let answer = identity.apply_partner_facts(world.as_partner(ApplyPartnerFactsRequest { facts })).await;
         assert_eq!(Refused::by(answer), (Code::Unimplemented, "FACT_UNKNOWN".to_owned()), "{unknown:?}");
     }
-    assert_eq!(confirmed(&world.identity.db, customer, partner).await, None);
+    assert_eq!(confirmed(&world.identity.db().await, customer, partner).await, None);
 }
 
 #[rstest]
@@ -86,7 +86,7 @@ async fn a_standing_told_twice_or_late_changes_nothing(#[values(Kind::Sqlite, Ki
         let late = PartnerFact { version: 3, fact: Some(Fact::Partner(earlier.clone())) };
         world.tell_identity(vec![partner, late, partnership(false, 8), partnership(true, 7)]).await;
     }
-    let mut tx = world.identity.db.snapshot().await.unwrap();
+    let mut tx = world.identity.db().await.snapshot().await.unwrap();
     let id: Uuid = provider.parse().unwrap();
     let partner: (String, i64) =
         tx.sql("SELECT state, version FROM partner_standings WHERE partner_id = $1").bind(id).one().await.unwrap();

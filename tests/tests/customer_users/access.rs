@@ -69,7 +69,7 @@ async fn a_customer_without_a_relationship_answers_like_an_unknown_one_and_chang
     let own = Customer { customer_id: partner.organization_id.clone(), ..served.clone() };
     let token = &partner.session.access_token;
     let mut users = Users::of(&world).await;
-    let before = dump(&world.identity.db).await;
+    let before = dump(&world.identity.db().await).await;
     let words = |status: Status, id: &str| status.message().replace(id, "it");
     let mut told = Vec::new();
     for customer in [&served, &unknown, &own] {
@@ -78,7 +78,7 @@ async fn a_customer_without_a_relationship_answers_like_an_unknown_one_and_chang
         told.push(words(refused, &customer.customer_id));
     }
     assert!(told.iter().all(|words| *words == told[0]), "{told:?}");
-    let after = dump(&world.identity.db).await;
+    let after = dump(&world.identity.db().await).await;
     for table in ["users", "user_roles", "accesses", "intents", "organizations"] {
         assert_eq!(before.rows(table), after.rows(table), "{table}");
     }

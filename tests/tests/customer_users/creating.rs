@@ -172,7 +172,7 @@ async fn names_of_fifty_characters_and_no_location_are_enough(#[values(Kind::Sql
 #[tokio::test]
 async fn a_suspended_customer_gets_no_new_users(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
     let desk = Desk::open(kind).await;
-    let mut tx = desk.world.identity.db.write().await.unwrap();
+    let mut tx = desk.world.identity.db().await.write().await.unwrap();
     let id: Uuid = desk.customer.customer_id.parse().unwrap();
     let suspend = tx.sql("UPDATE organizations SET state = 'SUSPENDED' WHERE organization_id = $1").bind(id);
     assert_eq!(suspend.execute().await.unwrap(), 1);
@@ -225,6 +225,6 @@ async fn a_creation_stands_in_the_partners_journal_and_the_customer_reads_it_too
         assert_eq!((change("roles"), change("sign_in_name")), ("SERVICE_ADMIN".to_owned(), user.sign_in_name.clone()));
         assert!(!format!("{about:?}").contains(&made.temporary_password));
     }
-    let tables = dump(&desk.world.identity.db).await;
+    let tables = dump(&desk.world.identity.db().await).await;
     assert_eq!(tables.tables_with(made.temporary_password.as_bytes()), Vec::<&str>::new());
 }

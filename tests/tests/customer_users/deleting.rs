@@ -82,7 +82,7 @@ impl<'w> Shop<'w> {
     /// How many seats are taken, by the counter and by the licenses that there are.
     async fn taken(&self) -> (i64, i64) {
         let customer: Uuid = self.customer.customer_id.parse().unwrap();
-        let mut tx = self.world.licensing_database().await.snapshot().await.unwrap();
+        let mut tx = self.world.licensing.db().await.snapshot().await.unwrap();
         let counted = tx.sql(
             "SELECT consumed, (SELECT COUNT(*) FROM assignments a WHERE a.customer_id = pools.customer_id)
              FROM pools WHERE customer_id = $1",
@@ -106,12 +106,12 @@ async fn a_deleted_user_is_out_at_once_and_the_seats_are_free_when_the_answer_sa
     let user = made.user.unwrap();
     let session = world.replace_password(&user.sign_in_name, &made.temporary_password).await;
     assert_eq!(shop.give(&user).await.outcome(), license_result::Outcome::Changed);
-    let before = dump(&world.identity.db).await;
+    let before = dump(&world.identity.db().await).await;
 
     let dry = DeleteUserRequest { validate_only: true, ..deletion(&user) };
     let would = users.delete(shop.admin(), dry).await.unwrap();
     assert_eq!((would.seats(), would.user.unwrap().state()), (Seats::Pending, user::State::Deleted));
-    let changed = dump(&world.identity.db).await;
+    let changed = dump(&world.identity.db().await).await;
     assert_eq!(before.changed(&changed), Vec::<&str>::new(), "a dry run changes nothing");
 
     let late = DeleteUserRequest { etag: "77".to_owned(), ..deletion(&user) };
@@ -144,8 +144,9 @@ async fn a_deleted_user_is_out_at_once_and_the_seats_are_free_when_the_answer_sa
     let id: Uuid = user.user_id.parse().unwrap();
     let product: Uuid = shop.product.parse().unwrap();
     soon("identity is told what the user held", async {
+        let db = world.identity.db().await;
         loop {
-            let mut tx = world.identity.db.snapshot().await.unwrap();
+            let mut tx = db.snapshot().await.unwrap();
             let held = tx.sql("SELECT product_id, product_name FROM released_licenses WHERE user_id = $1").bind(id);
             let held: Vec<(Uuid, String)> = held.all().await.unwrap();
             tx.rollback().await;

@@ -23,7 +23,7 @@ async fn no_user_is_made_after_the_end_of_the_relationship_was_told(
     }
     let access = World::access(&desk.customer.customer_id, &desk.partner.organization_id);
     desk.world.grant_access(Access { active: false, epoch: 2, ..access.clone() }).await;
-    let mut tx = desk.world.identity.db.snapshot().await.unwrap();
+    let mut tx = desk.world.identity.db().await.snapshot().await.unwrap();
     let id: uuid::Uuid = desk.customer.customer_id.parse().unwrap();
     let count = tx.sql("SELECT COUNT(*) FROM users WHERE organization_id = $1").bind(id);
     let told: i64 = count.one().await.unwrap();

@@ -6,7 +6,7 @@ use proto::identity::v1::{IdentityFact, UserFact, user_fact};
 use rstest::rstest;
 use testkit::database::Kind;
 use tests::harness::proxy::Mode;
-use tests::world::{World, dump, soon};
+use tests::world::{World, soon};
 
 use super::Users;
 
@@ -16,7 +16,7 @@ async fn a_user_who_was_made_is_told_to_licensing_once(#[values(Kind::Sqlite, Ki
     let world = World::start(kind).await;
     let partner = world.register().await;
     let customer = world.served_by(&partner.organization_id).await;
-    soon("all is told", async { while !dump(&world.identity.db).await.rows("outbox").is_empty() {} }).await;
+    soon("all is told", world.identity.told()).await;
     for edge in &world.edges[1..] {
         edge.set(Mode::Cut).await;
     }
@@ -28,7 +28,7 @@ async fn a_user_who_was_made_is_told_to_licensing_once(#[values(Kind::Sqlite, Ki
     let user = users.create(&partner.session.access_token, request.clone()).await.unwrap().user.unwrap();
     users.create(&partner.session.access_token, request).await.unwrap();
 
-    let mut tx = world.identity.db.snapshot().await.unwrap();
+    let mut tx = world.identity.db().await.snapshot().await.unwrap();
     let rows: Vec<(String, Vec<u8>)> = tx.sql("SELECT destination, fact FROM outbox").all().await.unwrap();
     tx.rollback().await;
     let told: Vec<_> = rows

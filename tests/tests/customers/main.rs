@@ -157,14 +157,14 @@ async fn known(db: &Db, customer_id: &str, partner_id: &str) -> Option<(bool, bo
 /// What identity and licensing know of a partner at a customer.
 async fn known_by_all(world: &World, customer_id: &str, partner_id: &str) -> [Option<(bool, bool)>; 2] {
     [
-        known(&world.identity.db, customer_id, partner_id).await,
-        known(&world.licensing.db, customer_id, partner_id).await,
+        known(&world.identity.db().await, customer_id, partner_id).await,
+        known(&world.licensing.db().await, customer_id, partner_id).await,
     ]
 }
 
 /// Suspends or reinstates a partner, for which there is no RPC yet.
 async fn set_account(world: &World, partner: &Registered, state: &str) {
-    let mut tx = world.partner.db.write().await.unwrap();
+    let mut tx = world.partner.db().await.write().await.unwrap();
     let set = tx.sql("UPDATE accounts SET state = $2 WHERE partner_id = $1");
     assert_eq!(set.bind(id(&partner.organization_id)).bind(state).execute().await.unwrap(), 1);
     tx.commit().await.unwrap();

@@ -80,7 +80,7 @@ async fn only_the_customer_s_global_admin_sees_its_partners_or_takes_anything_fr
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
 ) {
     let (world, reseller, tenant) = served(kind).await;
-    let mut tx = world.identity.db.write().await.unwrap();
+    let mut tx = world.identity.db().await.write().await.unwrap();
     let change = tx.sql("UPDATE user_roles SET role = 'PASSWORD_ADMIN' WHERE user_id = $1");
     assert_eq!(change.bind(id(&tenant.admin_user_id)).execute().await.unwrap(), 1);
     tx.commit().await.unwrap();

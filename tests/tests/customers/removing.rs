@@ -13,7 +13,7 @@ use super::{calls, known_by_all, removing, request_id, revoking, served, settle_
 /// What partner holds of delegated admin over a customer, row by row.
 async fn delegated_admin_rows(world: &World, customer_id: &str) -> Vec<String> {
     let digits = customer_id.replace('-', "");
-    let held = dump(&world.partner.db).await;
+    let held = dump(&world.partner.db().await).await;
     let of_customer = |row: &&String| row.to_lowercase().replace('-', "").contains(&digits);
     held.rows("delegated_admins").iter().filter(of_customer).cloned().collect()
 }

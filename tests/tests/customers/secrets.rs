@@ -28,7 +28,7 @@ async fn repeating_shows_the_same_customer_and_password_until_it_is_used(
     let refused = outcome(&calls.create(partner.token(), other).await);
     assert_eq!(refused, (Code::InvalidArgument, "REQUEST_ID_REUSED".to_owned()));
     assert_eq!(world.customer_ids(&partner).await.len(), 1);
-    for db in [&world.partner.db, &world.licensing.db, &world.identity.db] {
+    for db in [&world.partner.db().await, &world.licensing.db().await, &world.identity.db().await] {
         let found = dump(db).await;
         assert_eq!(found.tables_with(first.temporary_password.as_bytes()), Vec::<&str>::new());
     }

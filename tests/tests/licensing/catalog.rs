@@ -64,9 +64,9 @@ async fn an_edition_is_taken_over_the_first_row_wins_and_the_same_file_again_cha
     let mut products = Products::of(&world).await;
 
     let mut request = ImportProductsRequest { content: SMALL.to_vec(), request_id: fresh(), validate_only: true };
-    let before = dump(&world.licensing_database().await).await;
+    let before = dump(&world.licensing.db().await).await;
     let dry = products.import_as(&operator, request.clone()).await.unwrap();
-    let changed = dump(&world.licensing_database().await).await;
+    let changed = dump(&world.licensing.db().await).await;
     assert_eq!(before.changed(&changed), Vec::<&str>::new(), "a dry run writes nothing");
     request.validate_only = false;
     let first = products.import_as(&operator, request.clone()).await.unwrap();

@@ -20,7 +20,7 @@ async fn verify(world: &World, token: &str) -> Result<VerifySeatsResponse, Statu
 
 /// Writes to licensing's database behind its back.
 async fn plant(world: &World, customer: &str, what: fn(&mut db::Tx, Uuid) -> db::Statement<'_>) {
-    let mut tx = world.licensing.db.write().await.unwrap();
+    let mut tx = world.licensing.db().await.write().await.unwrap();
     assert_eq!(what(&mut tx, customer.parse().unwrap()).execute().await.unwrap(), 1);
     tx.commit().await.unwrap();
 }

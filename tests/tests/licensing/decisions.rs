@@ -175,7 +175,7 @@ impl Alone {
         let database = Database::migrated(kind, &licensing::migrations()).await;
         let peers = Peers { identity: address.clone(), partner: address.clone(), licensing: address, tls: None };
         let config = ProcessConfig { peers, ..process_config(database.settings().clone()) };
-        let keys = world.licensing.keys.as_ref().clone();
+        let keys = world.licensing.keys().clone();
         let host = licensing::start::open(&config, keys, world.clock.clone()).await.unwrap();
         host.refresh_keys().await.unwrap();
         Self {
@@ -207,13 +207,13 @@ impl Alone {
         let intents =
             vec![AccessIntent { customer_id: self.customer.clone(), partner_id: self.partner.clone(), epoch: 1 }];
         let request = pb::PrepareAccessRequest { decision_id: self.decision.clone(), intents };
-        let token = self.world.partner.keys.issue_service_token("licensing", &self.world.clock);
+        let token = self.world.partner.keys().issue_service_token("licensing", &self.world.clock);
         self.api.prepare_access(authorized(&token, request)).await.unwrap();
     }
 
     async fn tell(&self, access: Access) {
         let facts = vec![PartnerFact { version: access.epoch, fact: Some(Fact::Access(access)) }];
-        let token = self.world.partner.keys.issue_service_token("licensing", &self.world.clock);
+        let token = self.world.partner.keys().issue_service_token("licensing", &self.world.clock);
         let request = authorized(&token, pb::ApplyPartnerFactsRequest { facts });
         self.api.apply_partner_facts(request).await.unwrap();
     }

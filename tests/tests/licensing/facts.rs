@@ -126,7 +126,7 @@ async fn every_order_of_prepare_cancel_and_settle_converges(#[values(Kind::Sqlit
     let channel = connect(world.addresses[1].internal).await;
     let cases: Vec<Case> = sequences().into_iter().map(Case::of).collect();
     assert_eq!(cases.len(), 4 + 16 + 64 + 256 + 1024);
-    let token = world.partner.keys.issue_service_token("licensing", &world.clock);
+    let token = world.partner.keys().issue_service_token("licensing", &world.clock);
     let mut tasks = JoinSet::new();
     for some in cases.chunks(cases.len() / 8) {
         let (some, token) = (some.to_vec(), token.clone());
@@ -143,7 +143,7 @@ async fn every_order_of_prepare_cancel_and_settle_converges(#[values(Kind::Sqlit
     while let Some(done) = tasks.join_next().await {
         done.unwrap();
     }
-    let mut tx = world.licensing_database().await.snapshot().await.unwrap();
+    let mut tx = world.licensing.db().await.snapshot().await.unwrap();
     let accesses: Vec<(Uuid, i64)> = tx.sql("SELECT customer_id, epoch FROM accesses").all().await.unwrap();
     let open: Vec<Uuid> = tx.sql("SELECT decision_id FROM intents WHERE state = 'OPEN'").all().await.unwrap();
     tx.rollback().await;
@@ -161,7 +161,7 @@ async fn a_refused_preparation_of_several_intents_leaves_none_of_them(
 ) {
     let world = World::shared(kind).await;
     let (stale, next) = (Case::of(vec![Step::ApplyLater]), Case::of(Vec::new()));
-    let token = world.partner.keys.issue_service_token("licensing", &world.clock);
+    let token = world.partner.keys().issue_service_token("licensing", &world.clock);
     let mut client = LicensingInternalServiceClient::new(connect(world.addresses[1].internal).await);
     stale.tell(Step::ApplyLater, &mut client, &token).await;
     let intents = [next.intents(), stale.intents()].concat();
@@ -169,7 +169,7 @@ async fn a_refused_preparation_of_several_intents_leaves_none_of_them(
     let refused: Result<tonic::Response<PrepareAccessResponse>, Status> =
         client.prepare_access(authorized(&token, request)).await;
     assert_eq!(Refused::by(refused), (Code::FailedPrecondition, "EPOCH_STALE".to_owned()));
-    let mut tx = world.licensing_database().await.snapshot().await.unwrap();
+    let mut tx = world.licensing.db().await.snapshot().await.unwrap();
     let intents: Vec<Uuid> =
         tx.sql("SELECT decision_id FROM intents WHERE decision_id = $1").bind(next.decision).all().await.unwrap();
     tx.rollback().await;
@@ -202,7 +202,7 @@ async fn of_organizations_and_users_the_higher_version_wins(#[values(Kind::Sqlit
     for (versions, held) in [(&[5][..], "v5"), (&[5, 3], "v5"), (&[7, 6, 7], "v7"), (&[1], "v7")] {
         let facts = versions.iter().flat_map(|version| told(*version)).collect();
         world.apply_identity_facts(facts).await.unwrap();
-        let mut tx = world.licensing_database().await.snapshot().await.unwrap();
+        let mut tx = world.licensing.db().await.snapshot().await.unwrap();
         let organization: String = tx
             .sql("SELECT name FROM organizations WHERE organization_id = $1")
             .bind(customer.parse::<Uuid>().unwrap())
@@ -241,7 +241,7 @@ async fn a_fact_that_this_version_does_not_know_is_refused_with_all_that_came_wi
         let refused = world.apply_partner_facts(vec![PartnerFact { version: 1, fact: strange }]).await;
         assert_eq!(Refused::by(refused), (Code::Unimplemented, "FACT_UNKNOWN".to_owned()));
     }
-    let mut tx = world.licensing_database().await.snapshot().await.unwrap();
+    let mut tx = world.licensing.db().await.snapshot().await.unwrap();
     let organizations: Vec<String> = tx
         .sql("SELECT name FROM organizations WHERE organization_id = $1")
         .bind(customer.parse::<Uuid>().unwrap())

@@ -136,6 +136,6 @@ async fn offers_are_found_by_product_country_and_availability(#[values(Kind::Sql
     let helper = world.hire(&registered, &[Role::HelpdeskAgent]).await.session.access_token;
     assert_eq!(reason(&offers.get(&helper, &fresh()).await), "ROLE_NOT_ALLOWED");
     assert_eq!(reason(&offers.get(&seller, &fresh()).await), "NOT_FOUND");
-    let before = dump(&world.licensing_database().await).await;
+    let before = dump(&world.licensing.db().await).await;
     assert!(!before.rows("offers").is_empty());
 }

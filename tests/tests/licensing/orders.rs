@@ -119,7 +119,7 @@ async fn a_customer_without_a_relationship_answers_like_an_unknown_one(
     let (stranger, former) = (world.told_customer("DE").await, world.told_customer("DE").await);
     world.told_access(&former, &trade.provider.organization_id, ended).await;
     let mut shop = Shop::of(world).await;
-    let before = dump(&world.licensing_database().await).await;
+    let before = dump(&world.licensing.db().await).await;
     let mut told = Vec::new();
     for id in [&fresh(), &stranger, &former] {
         let order = PlaceOrderRequest { customer_id: id.clone(), ..trade.order(1) };
@@ -131,7 +131,7 @@ async fn a_customer_without_a_relationship_answers_like_an_unknown_one(
         told.push(answers.map(|status| (status.code(), status.message().replace(id.as_str(), "ID"))));
     }
     assert!(told.iter().all(|answers| *answers == told[0] && answers[0].0 == Code::NotFound), "{told:?}");
-    let changed = dump(&world.licensing_database().await).await;
+    let changed = dump(&world.licensing.db().await).await;
     assert_eq!(before.rows("subscriptions"), changed.rows("subscriptions"));
 
     let placed = shop.order(trade.seller(), trade.order(1)).await.unwrap();

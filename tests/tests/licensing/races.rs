@@ -20,7 +20,7 @@ use super::trade::{Licenses, Shop, Trade, change, words};
 /// Another process on licensing's database. PostgreSQL only: a SQLite file has one process.
 async fn replica(world: &World) -> Api {
     let config = process_config(world.databases()[1].clone());
-    let keys = world.licensing.keys.as_ref().clone();
+    let keys = world.licensing.keys().clone();
     Api(licensing::start::open(&config, keys, world.clock.clone()).await.unwrap())
 }
 
@@ -104,7 +104,7 @@ async fn counters_are_right_at_every_moment_and_with_more_demand_than_seats_none
             }
         });
     }
-    let (database, mut moments) = (world.licensing_database().await, 0);
+    let (database, mut moments) = (world.licensing.db().await, 0);
     while !tasks.is_empty() {
         for (total, consumed, licenses) in counted(&database, customer).await {
             assert!(consumed == licenses && (0..=total).contains(&consumed), "{consumed} of {total}, {licenses}");
@@ -153,7 +153,7 @@ async fn who_is_found_allowed_gives_licenses_before_the_permission_ends_and_not_
     let trade = Trade::begin(&world).await;
     Shop::of(&world).await.order(trade.seller(), trade.order(1)).await.unwrap();
     let users = world.told_users(&trade.customer, 1).await;
-    let database = world.licensing_database().await;
+    let database = world.licensing.db().await;
     let held = hold_pools(&database, trade.customer.parse().unwrap()).await;
     let request = change(&trade.customer, &users, &[&trade.product], &[]);
     let mut licenses = Licenses::of(&world).await;
@@ -184,7 +184,7 @@ async fn a_deletion_waits_for_who_is_giving_licenses() {
     let trade = Trade::begin(&world).await;
     Shop::of(&world).await.order(trade.seller(), trade.order(1)).await.unwrap();
     let users = world.told_users(&trade.customer, 1).await;
-    let database = world.licensing_database().await;
+    let database = world.licensing.db().await;
     let held = hold_pools(&database, trade.customer.parse().unwrap()).await;
     let state = user_fact::State::Deleted.into();
     let fact = UserFact { state, ..World::user_fact(&trade.customer, &users[0], "Uma User") };

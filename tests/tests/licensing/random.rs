@@ -275,7 +275,7 @@ impl Stage {
             let owned = shop.entitlement(self.trade.helper(), &self.trade.customer, product).await;
             assert_eq!(owned.consumed, i64::try_from(self.model.taken[product]).unwrap(), "{name}");
         }
-        let mut tx = self.world.licensing_database().await.snapshot().await.unwrap();
+        let mut tx = self.world.licensing.db().await.snapshot().await.unwrap();
         let rows: Vec<(Uuid, Uuid, String)> = tx
             .sql("SELECT user_id, product_id, excluded_plans FROM assignments WHERE customer_id = $1")
             .bind(self.trade.customer.parse::<Uuid>().unwrap())

@@ -67,13 +67,13 @@ async fn taking_what_a_user_does_not_hold_changes_nothing(#[values(Kind::Sqlite,
     let trade = Trade::begin(world).await;
     let mut licenses = Licenses::of(world).await;
     let users = world.told_users(&trade.customer, 2).await;
-    let before = dump(&world.licensing_database().await).await;
+    let before = dump(&world.licensing.db().await).await;
     let request = change(&trade.customer, &users, &[], &[&trade.product, &fresh()]);
     assert_eq!(words(&licenses.update(trade.helper(), request).await.unwrap()), ["UNCHANGED", "UNCHANGED"]);
     let request = change(&trade.customer, &users, &[&trade.product], &[]);
     let results = licenses.update(trade.helper(), request).await.unwrap();
     assert_eq!(words(&results), ["NOT_ENTITLED", "NOT_ENTITLED"], "nothing was ordered");
-    let after = dump(&world.licensing_database().await).await;
+    let after = dump(&world.licensing.db().await).await;
     assert_eq!(before.rows("assignments"), after.rows("assignments"));
 }
 
@@ -118,7 +118,7 @@ async fn what_is_too_much_is_refused_before_anything_is_done_and_names_its_limit
     let products: Vec<String> = (0..21).map(|_| fresh()).collect();
     let products: Vec<&str> = products.iter().map(String::as_str).collect();
     let ids = |count: usize| (0..count).map(|_| fresh()).collect::<Vec<_>>();
-    let before = dump(&world.licensing_database().await).await;
+    let before = dump(&world.licensing.db().await).await;
     for (request, limit) in [
         (change(customer, &ids(10_001), &products[..1], &[]), "license_users_max"),
         (change(customer, &ids(1), &products[..11], &products[11..]), "license_products_max"),
@@ -141,7 +141,7 @@ async fn what_is_too_much_is_refused_before_anything_is_done_and_names_its_limit
             (Code::InvalidArgument, expected.to_owned())
         );
     }
-    let after = dump(&world.licensing_database().await).await;
+    let after = dump(&world.licensing.db().await).await;
     assert_eq!((before.rows("assignments"), before.rows("users")), (after.rows("assignments"), after.rows("users")));
 }
 

@@ -149,7 +149,7 @@ async fn after_ninety_days_a_suspended_subscription_is_gone_with_its_licenses(
 
     world.clock.advance(DAY * 89);
     let seller = world.sign_in(&trade.provider.admin_sign_in_name, PASSWORD).await.access_token;
-    sweep::run(&world.licensing).await.unwrap();
+    sweep::run(world.licensing.host()).await.unwrap();
     assert_eq!(shop.get(&seller, &id).await.unwrap().state(), State::Suspended);
     desk.reactivate(&seller, paid(&id)).await.unwrap();
     desk.suspend(&seller, unpaid(&id)).await.unwrap();
@@ -159,8 +159,8 @@ async fn after_ninety_days_a_suspended_subscription_is_gone_with_its_licenses(
     let gone = shop.get(&seller, &id).await.unwrap();
     assert_eq!((gone.state(), gone.state_reason()), (State::Deleted, StateReason::Expired), "written down or not");
     assert_eq!(reason(&desk.reactivate(&seller, paid(&id)).await), "SUBSCRIPTION_DELETED");
-    sweep::run(&world.licensing).await.unwrap();
-    sweep::run(&world.licensing).await.unwrap();
+    sweep::run(world.licensing.host()).await.unwrap();
+    sweep::run(world.licensing.host()).await.unwrap();
     assert!(shop.entitlements(&seller, &trade.customer).await.unwrap().entitlements.is_empty());
     let helper = world.sign_in(&trade.reseller.admin_sign_in_name, PASSWORD).await.access_token;
     assert!(licenses.get(&helper, &trade.customer, &users[0]).await.unwrap().is_empty());

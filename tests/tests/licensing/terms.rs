@@ -278,7 +278,7 @@ async fn a_trial_is_had_once_keeps_its_seats_and_ends_after_thirty_days(
     // Whoever changes one of them first finds what was due written down for all of them.
     desk.cancel(&seller, unwanted(&first)).await.unwrap();
     assert_eq!(shop.get(&seller, &second).await.unwrap().state_reason(), StateReason::ParentSuspended);
-    sweep::run(&world.licensing).await.unwrap();
+    sweep::run(world.licensing.host()).await.unwrap();
     let ended = shop.get(&seller, id).await.unwrap();
     assert_eq!((ended.state(), ended.state_reason()), (State::Suspended, StateReason::TrialEnded));
     let owned = shop.entitlement(&seller, &trade.customer, &trade.product).await;

@@ -10,14 +10,14 @@ use proto::identity::v1::{
 use rstest::rstest;
 use testkit::database::Kind;
 use tests::harness::proxy::Mode;
-use tests::world::{World, authorized, dump, soon};
+use tests::world::{World, authorized, soon};
 use uuid::Uuid;
 
 use super::reason;
 
 /// What waits to be told: to whom, and what. The relays may be at it, so a row is waited for.
 async fn waiting(world: &World) -> Vec<(String, IdentityFact)> {
-    let mut tx = world.identity.db.snapshot().await.unwrap();
+    let mut tx = world.identity.db().await.snapshot().await.unwrap();
     let rows: Vec<(String, Vec<u8>)> =
         tx.sql("SELECT destination, fact FROM outbox ORDER BY outbox_id").all().await.unwrap();
     tx.rollback().await;
@@ -27,7 +27,7 @@ async fn waiting(world: &World) -> Vec<(String, IdentityFact)> {
 /// A world in which nothing arrives, with nothing told yet.
 async fn silent(kind: Kind) -> World {
     let world = World::start(kind).await;
-    soon("the platform is told", async { while !dump(&world.identity.db).await.rows("outbox").is_empty() {} }).await;
+    soon("the platform is told", world.identity.told()).await;
     for edge in &world.edges[1..] {
         edge.set(Mode::Cut).await;
     }

@@ -38,7 +38,7 @@ async fn a_secret_is_shown_to_the_request_that_began_it_and_to_no_other(
     let request = RevealSecretRequest { origin_id, binding: Some(binding) };
     let shown = identity.reveal_secret(world.as_partner(request)).await.unwrap().into_inner();
     assert_eq!(shown.temporary_password, customer.temporary_password);
-    let tables = dump(&world.identity.db).await;
+    let tables = dump(&world.identity.db().await).await;
     assert_eq!(tables.tables_with(customer.temporary_password.as_bytes()), Vec::<&str>::new());
 }
 
@@ -70,7 +70,7 @@ async fn a_secret_is_gone_after_a_day(#[values(Kind::Sqlite, Kind::Postgres)] ki
     let late = identity.reveal_secret(world.as_partner(reveal.clone())).await;
     assert_eq!(reason(&late), "CREDENTIALS_ALREADY_DELIVERED");
 
-    let mut tx = world.identity.db.write().await.unwrap();
+    let mut tx = world.identity.db().await.write().await.unwrap();
     identity::origin::store::sweep_secrets(&mut tx, world.clock.now() - day).await.unwrap();
     let kept: Vec<Option<Vec<u8>>> = tx.sql("SELECT sealed FROM origin_secrets").all().await.unwrap();
     tx.commit().await.unwrap();

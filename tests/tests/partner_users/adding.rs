@@ -152,7 +152,7 @@ async fn all_that_is_wrong_with_an_addition_is_told_at_once(#[values(Kind::Sqlit
 #[tokio::test]
 async fn a_suspended_partner_gets_no_new_users(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
     let office = Office::open(kind).await;
-    let mut tx = office.world.identity.db.write().await.unwrap();
+    let mut tx = office.world.identity.db().await.write().await.unwrap();
     let id: base::Id<()> = base::Id::parse(&office.registered.organization_id).unwrap();
     let suspend = tx.sql("UPDATE organizations SET state = 'SUSPENDED' WHERE organization_id = $1").bind(id);
     assert_eq!(suspend.execute().await.unwrap(), 1);

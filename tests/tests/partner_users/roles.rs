@@ -140,7 +140,7 @@ async fn of_two_global_admins_who_go_at_the_same_time_one_stays(#[values(Kind::S
     let (mut first, mut second) = (Users::of(&world).await, Users::of(&world).await);
 
     // Both arrive while somebody else holds the organization, and are let go together.
-    let mut holder = world.identity.db.write().await.unwrap();
+    let mut holder = world.identity.db().await.write().await.unwrap();
     let id: Id<Organization> = Id::parse(&registered.organization_id).unwrap();
     organization::store::lock(&mut holder, id).await.unwrap().unwrap();
     let release = async {
@@ -177,7 +177,7 @@ async fn of_two_global_admins_who_remove_each_other_one_stays(#[values(Kind::Sql
 /// Looks at the server until two calls wait for a lock.
 async fn until_two_wait(world: &World) {
     for _ in 0..1_000 {
-        let mut tx = world.identity.db.snapshot().await.unwrap();
+        let mut tx = world.identity.db().await.snapshot().await.unwrap();
         let waiting = "SELECT COUNT(*) FROM pg_stat_activity
                        WHERE datname = current_database() AND wait_event_type = 'Lock'";
         let waiting: i64 = tx.sql(waiting).one().await.unwrap();

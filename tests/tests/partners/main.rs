@@ -38,5 +38,5 @@ async fn count(db: &Db, statement: &'static str, text: &str) -> i64 {
 
 /// How many partners have this MPN id.
 async fn partners_with(world: &World, mpn_id: &str) -> i64 {
-    count(&world.partner.db, "SELECT COUNT(*) FROM accounts WHERE mpn_id = $1", mpn_id).await
+    count(&world.partner.db().await, "SELECT COUNT(*) FROM accounts WHERE mpn_id = $1", mpn_id).await
 }

@@ -60,7 +60,7 @@ async fn a_partner_is_taken_in_with_its_organization_its_account_and_its_admin(
 
     let mine = world.customers().await.list_customers(authorized(&session.access_token, Default::default())).await;
     assert!(mine.unwrap().into_inner().customers.is_empty(), "it takes part from now on");
-    let licensing = dump(&world.licensing.db).await;
+    let licensing = dump(&world.licensing.db().await).await;
     assert!(!licensing.tables_with(partner.mpn_id.as_bytes()).is_empty(), "ACTIVE is said when everybody knows");
 }
 
@@ -145,7 +145,7 @@ async fn only_operators_take_partners_in(#[values(Kind::Sqlite, Kind::Postgres)]
 async fn staff_without_the_operator_s_role_takes_nobody_in(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
     let world = World::start(kind).await;
     world.operator().await;
-    let mut tx = world.identity.db.write().await.unwrap();
+    let mut tx = world.identity.db().await.write().await.unwrap();
     // No RPC takes the role of the platform's own staff away.
     let taken = tx.sql("DELETE FROM user_roles WHERE role = 'OPERATOR'").execute().await.unwrap();
     tx.commit().await.unwrap();
@@ -242,7 +242,7 @@ async fn the_new_partner_s_journal_tells_who_took_it_in_and_no_secret(
     let request = World::onboarding(Provider);
     let made = world.try_onboard(&operator, request.clone()).await.unwrap();
     let partner_id = made.partner.unwrap().partner_id;
-    for db in [&world.partner.db, &world.licensing.db, &world.identity.db] {
+    for db in [&world.partner.db().await, &world.licensing.db().await, &world.identity.db().await] {
         let found = dump(db).await;
         assert_eq!(found.tables_with(made.temporary_password.as_bytes()), Vec::<&str>::new());
     }

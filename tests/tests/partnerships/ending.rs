@@ -13,7 +13,7 @@ use super::{calls, canceling, declining, pair, removing, request_id, revoking};
 
 /// Whether identity knows the provider as an administrator of the reseller's organization.
 async fn administers(world: &World, provider: &str, reseller: &str) -> Option<bool> {
-    let mut tx = world.identity.db.snapshot().await.unwrap();
+    let mut tx = world.identity.db().await.snapshot().await.unwrap();
     let found = tx
         .sql(
             "SELECT provider_admin_access FROM partnership_standings

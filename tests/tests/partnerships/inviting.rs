@@ -45,7 +45,7 @@ async fn a_provider_gets_the_draft_of_a_mail_whose_link_ties_a_reseller_to_it(
     assert_eq!((preview.consents.len(), preview.expire_time), (2, partnership.expire_time));
     assert!(preview.consents.iter().all(|consent| consent.contains(name)));
 
-    let held = dump(&pair.world.partner.db).await;
+    let held = dump(&pair.world.partner.db().await).await;
     assert_eq!(held.tables_with(token.as_bytes()), Vec::<&str>::new(), "the database holds no link");
 }
 
@@ -137,7 +137,7 @@ async fn open_invitations_of_one_provider_have_a_limit_that_the_refusal_names(
     let pair = pair(kind).await;
     let (partnership_id, _) = pair.invite().await;
     // As if it had invited all day long.
-    let mut tx = pair.world.partner.db.write().await.unwrap();
+    let mut tx = pair.world.partner.db().await.write().await.unwrap();
     let later = pair.world.clock.now() + Duration::from_secs(3_600);
     for at in 1..5_000_i64 {
         let expired = if at == 1 { Timestamp::from_micros(1) } else { later };

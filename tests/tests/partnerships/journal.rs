@@ -57,7 +57,7 @@ async fn each_side_reads_what_it_did_and_no_link_stands_there(#[values(Kind::Sql
     assert_eq!(changes(theirs[1]), [line("provider_admin_access", "true", "false")]);
 
     let text = format!("{of_provider:?} {of_reseller:?}");
-    let held = dump(&pair.world.partner.db).await;
+    let held = dump(&pair.world.partner.db().await).await;
     for secret in [&link, &link_to_decline] {
         assert!(!text.contains(secret.as_str()));
         assert_eq!(held.tables_with(secret.as_bytes()), Vec::<&str>::new());

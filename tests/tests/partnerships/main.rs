@@ -236,7 +236,7 @@ async fn set_cloud(world: &World, partner: &Registered, cloud: &str) {
 }
 
 async fn set(world: &World, statement: &'static str, row: &str, value: &str) {
-    let mut tx = world.partner.db.write().await.unwrap();
+    let mut tx = world.partner.db().await.write().await.unwrap();
     assert_eq!(tx.sql(statement).bind(id(row)).bind(value).execute().await.unwrap(), 1);
     tx.commit().await.unwrap();
 }

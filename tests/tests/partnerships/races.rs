@@ -114,7 +114,7 @@ async fn accepting_a_second_invitation_waits_for_nobody_who_ends_the_partnership
     // Held as whoever ends it holds it, who then wants the pair's epoch. SQLite has one writer, and no such circle.
     let mut held = None;
     if kind == Kind::Postgres {
-        let mut tx = pair.world.partner.db.write().await.unwrap();
+        let mut tx = pair.world.partner.db().await.write().await.unwrap();
         let statement = "SELECT version FROM partnerships WHERE partnership_id = $1";
         let _: i64 = tx.sql(statement).bind(id(&partnership_id)).for_update().one().await.unwrap();
         held = Some(tx);

@@ -25,7 +25,7 @@ async fn known_as_active(world: &World, provider: &str, reseller: &str) -> i64 {
     let at_licensing = "SELECT COUNT(*) FROM partnerships
          WHERE provider_id = $1 AND reseller_id = $2 AND active = TRUE";
     let mut count = 0;
-    for (db, statement) in [(&world.identity.db, at_identity), (&world.licensing.db, at_licensing)] {
+    for (db, statement) in [(&world.identity.db().await, at_identity), (&world.licensing.db().await, at_licensing)] {
         let mut tx = db.snapshot().await.unwrap();
         let found: i64 = tx.sql(statement).bind(id(provider)).bind(id(reseller)).one().await.unwrap();
         tx.rollback().await;

@@ -29,7 +29,7 @@ const SEED_MARK: [u8; 4] = [0x04, 0x22, 0x04, 0x20];
 /// The keys that the services derive, and the one that signs access tokens.
 pub(super) async fn keys(walk: &mut Walk<'_>) {
     let world = walk.world;
-    let hosts: [&ServiceKeys; 3] = [&world.identity.keys, &world.licensing.keys, &world.partner.keys];
+    let hosts: [&ServiceKeys; 3] = [world.identity.keys(), world.licensing.keys(), world.partner.keys()];
     for keys in hosts {
         for label in LABELS {
             walk.canaries.add_bytes(&format!("{}'s key `{label}`", keys.service()), &keys.derive(label));
@@ -39,13 +39,13 @@ pub(super) async fn keys(walk: &mut Walk<'_>) {
         let beginning = token.split('.').next().unwrap();
         walk.canaries.add(&format!("a token of {} for another service", keys.service()), beginning);
     }
-    let mut tx = world.identity.db.snapshot().await.unwrap();
+    let mut tx = world.identity.db().await.snapshot().await.unwrap();
     let signing = all(&mut tx).await.unwrap();
     tx.rollback().await;
     assert!(!signing.is_empty(), "identity signs access tokens");
     for key in signing {
         let binding = [key.kid.as_bytes()];
-        let pkcs8 = seal::open(&world.identity.keys, "access token signing key", &binding, &key.sealed_key).unwrap();
+        let pkcs8 = seal::open(world.identity.keys(), "access token signing key", &binding, &key.sealed_key).unwrap();
         let seed = pkcs8.windows(4).position(|bytes| bytes == SEED_MARK).unwrap() + SEED_MARK.len();
         walk.canaries.add_bytes("the key that signs access tokens", &pkcs8[seed..seed + 32]);
     }
@@ -54,7 +54,7 @@ pub(super) async fn keys(walk: &mut Walk<'_>) {
 /// The operator's way in is replaced from inside the process. Answers a token of the next session.
 pub(super) async fn operator(walk: &mut Walk<'_>) -> String {
     let world = walk.world;
-    let way_in = identity::operator::reset(&world.identity).await.unwrap();
+    let way_in = identity::operator::reset(world.identity.host()).await.unwrap();
     walk.canaries.add("the operator's one-time password", way_in.secret.expose());
     let public = world.addresses.each_ref().map(|addresses| addresses.public);
     let token = Doors::new(public, world.clock.clone(), way_in).operator().await;

@@ -65,8 +65,8 @@ async fn canaries_are_found_nowhere_and_planted_ones_are(#[values(Kind::Sqlite, 
 /// From now on no fact arrives: what is told stays in the outbox, and what waits for it stays begun.
 async fn stand_still(walk: &mut Walk<'_>, reseller: &Registered, tenant: &Tenant) {
     let world = walk.world;
-    world.identity.points.plan(OUTBOX_CLAIMED, Trouble::Fails, u32::MAX);
-    world.partner.points.plan(OUTBOX_CLAIMED, Trouble::Fails, u32::MAX);
+    world.identity.points().plan(OUTBOX_CLAIMED, Trouble::Fails, u32::MAX);
+    world.partner.points().plan(OUTBOX_CLAIMED, Trouble::Fails, u32::MAX);
     let (_, token) = world.invite(reseller, World::invitation(None)).await;
     walk.canaries.add("the link of an acceptance that runs", &token);
     let request = world.consent(&token).await;
@@ -93,18 +93,18 @@ async fn nothing_was_left_out(world: &World) {
     assert!(missing.is_empty(), "no canary walks through {missing:?}");
 
     for (db, full) in [
-        (&world.identity.db, "SELECT COUNT(*) FROM outbox"),
-        (&world.identity.db, "SELECT COUNT(*) FROM origin_secrets WHERE sealed IS NOT NULL"),
-        (&world.identity.db, "SELECT COUNT(*) FROM replays WHERE sealed AND reply IS NOT NULL"),
-        (&world.identity.db, "SELECT COUNT(*) FROM users WHERE temporary_digest IS NOT NULL"),
-        (&world.partner.db, "SELECT COUNT(*) FROM outbox"),
-        (&world.partner.db, "SELECT COUNT(*) FROM replays WHERE sealed AND reply IS NOT NULL"),
-        (&world.partner.db, "SELECT COUNT(*) FROM sagas WHERE flow = 'acceptance'"),
-        (&world.partner.db, "SELECT COUNT(*) FROM invitation_links"),
+        (&world.identity.db().await, "SELECT COUNT(*) FROM outbox"),
+        (&world.identity.db().await, "SELECT COUNT(*) FROM origin_secrets WHERE sealed IS NOT NULL"),
+        (&world.identity.db().await, "SELECT COUNT(*) FROM replays WHERE sealed AND reply IS NOT NULL"),
+        (&world.identity.db().await, "SELECT COUNT(*) FROM users WHERE temporary_digest IS NOT NULL"),
+        (&world.partner.db().await, "SELECT COUNT(*) FROM outbox"),
+        (&world.partner.db().await, "SELECT COUNT(*) FROM replays WHERE sealed AND reply IS NOT NULL"),
+        (&world.partner.db().await, "SELECT COUNT(*) FROM sagas WHERE flow = 'acceptance'"),
+        (&world.partner.db().await, "SELECT COUNT(*) FROM invitation_links"),
     ] {
         assert!(count(db, full).await > 0, "there is nothing to leak: {full}");
     }
-    let tables = dump(&world.partner.db).await;
+    let tables = dump(&world.partner.db().await).await;
     let texts = tables.rows("invitations");
     assert!(texts.len() >= 4 && texts.iter().all(|text| text.contains("{{link}}")), "a text has a place for its link");
 }

@@ -59,7 +59,9 @@ async fn journal(channel: Channel, token: &str) -> Vec<AuditEntry> {
 /// Every row of every table, as text; bytes are written in hexadecimal digits.
 async fn tables(world: &World) -> Vec<Place> {
     let mut places = Vec::new();
-    for (service, db) in SERVICES.into_iter().zip([&world.identity.db, &world.licensing.db, &world.partner.db]) {
+    for (service, db) in
+        SERVICES.into_iter().zip([&world.identity.db().await, &world.licensing.db().await, &world.partner.db().await])
+    {
         places.push((format!("{service}'s tables"), format!("{:?}", dump(db).await).into_bytes()));
     }
     places

@@ -52,8 +52,11 @@ pub(super) async fn are_found(world: &World, operator: &str) {
     let mut details = ErrorDetails::new();
     details.set_error_info("MALFORMED", "tests", [("token".to_owned(), leak.text)]);
     errors.extend(visible(&Status::with_error_details(Code::InvalidArgument, "a leak on purpose", details)));
-    let databases =
-        [("identity", &world.identity.db), ("licensing", &world.licensing.db), ("partner", &world.partner.db)];
+    let databases = [
+        ("identity", &world.identity.db().await),
+        ("licensing", &world.licensing.db().await),
+        ("partner", &world.partner.db().await),
+    ];
     for (service, db) in databases {
         in_journal(db, &leaks.spring(&format!("{service}'s journal"), "text")).await;
         for form in ["text", "bytes"] {
