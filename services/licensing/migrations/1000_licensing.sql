@@ -23,6 +23,12 @@ CREATE TABLE users (
 );
 CREATE INDEX users_by_customer ON users (customer_id, sort_key, user_id);
 
+-- A row to hold: whoever gives licenses to users of a customer shares it, and whoever ends one of them has it alone. The
+-- pools would not do, because one that is made meanwhile is held by nobody.
+CREATE TABLE customers (
+    customer_id UUID NOT NULL PRIMARY KEY
+);
+
 -- Of partner. The higher epoch or version wins.
 CREATE TABLE accesses (
     customer_id UUID NOT NULL,
@@ -176,14 +182,15 @@ CREATE INDEX subscriptions_by_customer ON subscriptions (customer_id, name_key, 
 CREATE INDEX subscriptions_by_product ON subscriptions (customer_id, product_id);
 CREATE INDEX subscriptions_by_offer ON subscriptions (customer_id, offer_id);
 CREATE INDEX subscriptions_by_parent ON subscriptions (parent_id) WHERE parent_id IS NOT NULL;
-CREATE INDEX subscriptions_by_due_time ON subscriptions (due_time) WHERE due_time IS NOT NULL;
+CREATE INDEX subscriptions_by_due_time ON subscriptions (due_time, subscription_id) WHERE due_time IS NOT NULL;
+CREATE INDEX subscriptions_due ON subscriptions (customer_id, due_time) WHERE due_time IS NOT NULL;
 
 -- What happened to them. order_key counts the versions down, so that the newest comes first.
 CREATE TABLE subscription_changes (
     change_id UUID NOT NULL PRIMARY KEY,
     subscription_id UUID NOT NULL REFERENCES subscriptions (subscription_id),
     order_key TEXT COLLATE "C" NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('ORDERED', 'QUANTITY_CHANGED', 'SUSPENDED', 'REACTIVATED', 'DELETED')),
+    kind TEXT NOT NULL CHECK (kind IN ('ORDERED', 'QUANTITY_CHANGED', 'SUSPENDED', 'REACTIVATED', 'CONVERTED', 'DELETED')),
     reason TEXT,
     quantity_before BIGINT NOT NULL,
     quantity_after BIGINT NOT NULL,

@@ -131,7 +131,8 @@ impl Service for Licensing {
     }
 
     async fn authorize(cx: &mut Cx<Self>, permission: Permission, target: &Target) -> Result<(), Fault> {
-        policy::authorize(cx, permission, target).await
+        policy::authorize(cx, permission, target).await?;
+        subscription::sweep::check_settled(cx, target).await
     }
 
     async fn resolve(preparation: &Preparation<'_, Self>, unresolved: Vec<Unresolved>) -> Result<(), Fault> {

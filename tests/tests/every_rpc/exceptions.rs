@@ -31,6 +31,7 @@ pub(super) const EXCEPTIONS: &[Exception] = &[
     // An operator sees every organization: none is foreign.
     exception("AddOrganizationDomainRequest.organization_id", Why::Everybodys),
     // The catalog is one for all who read it.
+    exception("ConvertTrialRequest.offer_id", Why::Everybodys),
     exception("GetOfferRequest.offer_id", Why::Everybodys),
     exception("GetProductRequest.product_id", Why::Everybodys),
     exception("ListOffersRequest.product_id", Why::Everybodys),

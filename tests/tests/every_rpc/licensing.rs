@@ -146,6 +146,15 @@ async fn changes(judge: &mut Judge) {
             side.by_provider(pb::ReactivateSubscriptionRequest { subscription_id, ..Default::default() })
         })
         .await;
+    // Both sides try the same product, so that each could pay under the other's offer.
+    let (tried, plan) = (fresh(), fresh());
+    judge
+        .rpc("SubscriptionService/ConvertTrial", async |side| {
+            import(side, &tried, &[&plan]).await;
+            let (subscription_id, offer_id) = side.trial(&tried).await;
+            side.by_provider(pb::ConvertTrialRequest { subscription_id, offer_id, quantity: 30, ..Default::default() })
+        })
+        .await;
     judge
         .rpc("SubscriptionService/CancelSubscription", async |side| {
             let (subscription_id, reason) = (side.subscription().await, reason());

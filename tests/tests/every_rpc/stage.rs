@@ -218,6 +218,19 @@ impl Side {
         ordered.unwrap().into_inner().subscriptions.remove(0).subscription_id
     }
 
+    /// A trial of a product, and an offer under which it can be paid for.
+    pub(super) async fn trial(&self, product_id: &str) -> (String, String) {
+        let trial = licensing::UpsertOfferRequest {
+            trial: true,
+            minimum_quantity: 25,
+            maximum_quantity: 25,
+            ..World::offer_of(product_id)
+        };
+        let (offer_id, paid) = (self.world.offer(trial).await, self.world.offer(World::offer_of(product_id)).await);
+        let lines = vec![licensing::OrderLine { offer_id, quantity: 25, ..Default::default() }];
+        (self.ordered(licensing::PlaceOrderRequest { lines, ..self.order() }).await, paid)
+    }
+
     /// A further subscription, suspended.
     pub(super) async fn suspended(&self) -> String {
         let subscription_id = self.subscription().await;

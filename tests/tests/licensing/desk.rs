@@ -2,14 +2,15 @@
 
 use proto::licensing::v1::subscription_service_client::SubscriptionServiceClient;
 use proto::licensing::v1::{
-    CancelSubscriptionRequest, ChangeQuantityRequest, ListSubscriptionChangesRequest, ListSubscriptionChangesResponse,
-    ReactivateSubscriptionRequest, StateReason, Subscription, SubscriptionChange, SuspendSubscriptionRequest,
+    CancelSubscriptionRequest, CancelSubscriptionResponse, ChangeQuantityRequest, ConvertTrialRequest,
+    ListSubscriptionChangesRequest, ListSubscriptionChangesResponse, PlaceOrderRequest, ReactivateSubscriptionRequest,
+    StateReason, Subscription, SubscriptionChange, SuspendSubscriptionRequest, UpsertOfferRequest,
 };
 use tests::world::{World, authorized, fresh};
 use tonic::Status;
 use tonic::transport::Channel;
 
-use super::trade::{Shop, Trade};
+use super::trade::{Shop, Trade, line};
 
 /// Where subscriptions are changed.
 #[derive(Clone)]
@@ -45,7 +46,20 @@ impl Desk {
         token: &str,
         request: CancelSubscriptionRequest,
     ) -> Result<Subscription, Status> {
-        Ok(self.0.cancel_subscription(authorized(token, request)).await?.into_inner().subscription.unwrap())
+        Ok(self.canceled(token, request).await?.subscription.unwrap())
+    }
+
+    /// With how many licenses are gone.
+    pub(crate) async fn canceled(
+        &mut self,
+        token: &str,
+        request: CancelSubscriptionRequest,
+    ) -> Result<CancelSubscriptionResponse, Status> {
+        self.0.cancel_subscription(authorized(token, request)).await.map(tonic::Response::into_inner)
+    }
+
+    pub(crate) async fn convert(&mut self, token: &str, request: ConvertTrialRequest) -> Result<Subscription, Status> {
+        Ok(self.0.convert_trial(authorized(token, request)).await?.into_inner().subscription.unwrap())
     }
 
     pub(crate) async fn page(
@@ -111,4 +125,28 @@ pub(crate) fn unwanted(id: &str) -> CancelSubscriptionRequest {
 pub(crate) async fn bought(world: &World, trade: &Trade, quantity: i32) -> Subscription {
     let placed = Shop::of(world).await.order(trade.seller(), trade.order(quantity)).await.unwrap();
     placed.subscriptions.into_iter().next().unwrap()
+}
+
+/// The trial is paid for under an offer.
+pub(crate) fn converted(id: &str, offer_id: &str, quantity: i32) -> ConvertTrialRequest {
+    ConvertTrialRequest {
+        subscription_id: id.to_owned(),
+        offer_id: offer_id.to_owned(),
+        quantity,
+        etag: String::new(),
+        request_id: fresh(),
+        validate_only: false,
+    }
+}
+
+/// A trial of 25 seats of the trade's product, which its provider orders.
+pub(crate) async fn tried(world: &World, trade: &Trade) -> Subscription {
+    let trial = UpsertOfferRequest {
+        trial: true,
+        minimum_quantity: 25,
+        maximum_quantity: 25,
+        ..World::offer_of(&trade.product)
+    };
+    let order = PlaceOrderRequest { lines: vec![line(&world.offer(trial).await, 25)], ..trade.order(1) };
+    Shop::of(world).await.order(trade.seller(), order).await.unwrap().subscriptions.remove(0)
 }

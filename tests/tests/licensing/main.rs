@@ -5,6 +5,7 @@ mod catalog;
 mod counters;
 mod decisions;
 mod desk;
+mod due;
 mod facts;
 mod holders;
 mod offers;
@@ -21,7 +22,9 @@ mod seats;
 mod summaries;
 mod suspensions;
 mod terms;
+mod tombstones;
 mod trade;
+mod trials;
 
 use tonic::{Code, Status};
 use tonic_types::StatusExt;

@@ -165,6 +165,16 @@ async fn a_purchase_is_based_on_an_active_subscription_of_the_family_and_stays_i
         assert_eq!(outcome(&shop.order(buyer.token(), based).await), (Code::NotFound, "NOT_FOUND".to_owned()));
     }
 
+    // The reseller of record would be that of something new, which takes a partnership now (C20).
+    let (reseller, mpn_id) = (&buyer.trade.reseller.organization_id, &buyer.trade.reseller_mpn_id);
+    world.told_partnership(&buyer.trade.provider.organization_id, reseller, false, 2).await;
+    assert_eq!(reason(&shop.order(buyer.token(), order()).await), "RESELLER_NOT_PARTNERED");
+    world.told_partnership(&buyer.trade.provider.organization_id, reseller, true, 3).await;
+    let suspended = partner_standing::State::Suspended;
+    world.told_standing(reseller, PartnerKind::Reseller, mpn_id, suspended, 2).await;
+    assert_eq!(reason(&shop.order(buyer.token(), order()).await), "RESELLER_SUSPENDED");
+    world.told_standing(reseller, PartnerKind::Reseller, mpn_id, partner_standing::State::Active, 3).await;
+
     desk.suspend(&buyer.agent, unpaid(&buyer.base.subscription_id)).await.unwrap();
     assert_eq!(reason(&shop.order(buyer.token(), order()).await), "SUBSCRIPTION_SUSPENDED");
     desk.reactivate(&buyer.agent, paid(&buyer.base.subscription_id)).await.unwrap();
@@ -172,7 +182,6 @@ async fn a_purchase_is_based_on_an_active_subscription_of_the_family_and_stays_i
     world.told_access(buyer.id(), provider, Grant { order_right: false, epoch: 2, ..Grant::PROVIDER }).await;
     assert_eq!(reason(&shop.order(buyer.token(), order()).await), "ORDER_RIGHT_REQUIRED");
     world.told_access(buyer.id(), provider, Grant { epoch: 3, ..Grant::PROVIDER }).await;
-    let suspended = partner_standing::State::Suspended;
     world.told_standing(provider, PartnerKind::Provider, mpn_id, suspended, 2).await;
     assert_eq!(reason(&shop.order(buyer.token(), order()).await), "ACCOUNT_SUSPENDED");
     assert_eq!(shop.list(buyer.token(), buyer.id()).await.unwrap().len(), 1, "nothing was bought");

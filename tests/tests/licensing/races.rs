@@ -122,7 +122,7 @@ async fn counters_are_right_at_every_moment_and_with_more_demand_than_seats_none
 }
 
 /// Holds the customer's pools as somebody does who gives licenses.
-async fn hold_pools(db: &Db, customer: Uuid) -> Tx {
+pub(crate) async fn hold_pools(db: &Db, customer: Uuid) -> Tx {
     let mut tx = db.write().await.unwrap();
     let pools: Vec<i64> =
         tx.sql("SELECT seats FROM pools WHERE customer_id = $1").bind(customer).for_update().all().await.unwrap();
@@ -131,7 +131,7 @@ async fn hold_pools(db: &Db, customer: Uuid) -> Tx {
 }
 
 /// Waits until so many sessions wait for a row.
-async fn waiting(db: &Db, sessions: i64) {
+pub(crate) async fn waiting(db: &Db, sessions: i64) {
     let wait = async {
         loop {
             let mut tx = db.snapshot().await.unwrap();

@@ -33,6 +33,13 @@ impl Catalog {
         self.0.get_product(authorized(token, request)).await.unwrap().into_inner().rules.unwrap()
     }
 
+    /// A service plan of a product.
+    pub(crate) async fn plan(&mut self, token: &str, product_id: &str) -> String {
+        let request = GetProductRequest { product_id: product_id.to_owned() };
+        let product = self.0.get_product(authorized(token, request)).await.unwrap().into_inner();
+        product.service_plans[0].service_plan_id.clone()
+    }
+
     async fn import(&mut self, token: &str, content: &str) {
         let request = ImportProductsRequest { content: content.into(), request_id: fresh(), validate_only: false };
         self.0.import_products(authorized(token, request)).await.unwrap();

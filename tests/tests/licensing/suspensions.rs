@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use licensing::subscription::sweep;
+use proto::common::v1::ListAuditEntriesRequest;
+use proto::common::v1::audit_service_client::AuditServiceClient;
 use proto::licensing::v1::subscription::State;
 use proto::licensing::v1::subscription_change::Kind as Happened;
 use proto::licensing::v1::{
-    ListSubscriptionChangesRequest, StateReason, SuspendSubscriptionRequest, entitlement,
+    CancelSubscriptionRequest, ListSubscriptionChangesRequest, StateReason, SuspendSubscriptionRequest, entitlement,
     list_subscription_changes_request, user_license,
 };
 use rstest::rstest;
 use testkit::database::Kind;
-use tests::world::{PASSWORD, World, fresh};
+use tests::world::{PASSWORD, World, authorized, fresh};
 use tonic::Code;
 
 use super::desk::{Desk, bought, paid, resized, unpaid, unwanted};
@@ -107,7 +109,17 @@ async fn who_was_given_a_license_last_loses_it_first_when_a_subscription_is_canc
         licenses.update(trade.helper(), change(&trade.customer, user, &[&trade.product], &[])).await.unwrap();
     }
     let request = unwanted(&second.subscription_id);
-    let gone = desk.cancel(trade.seller(), request.clone()).await.unwrap();
+    let dry = CancelSubscriptionRequest { validate_only: true, ..request.clone() };
+    assert_eq!(desk.canceled(trade.seller(), dry).await.unwrap().licenses_ended, 2, "a dry run foretells it");
+    let told = desk.canceled(trade.seller(), request.clone()).await.unwrap();
+    assert_eq!(told.licenses_ended, 2);
+    let gone = told.subscription.unwrap();
+    let journal = ListAuditEntriesRequest { action_prefix: "LicensesEnded".to_owned(), ..Default::default() };
+    let mut audit = AuditServiceClient::new(world.to_licensing().await);
+    let entries = audit.list_audit_entries(authorized(trade.seller(), journal)).await.unwrap().into_inner().entries;
+    assert_eq!((entries.len(), entries[0].customer_id.as_str()), (1, trade.customer.as_str()));
+    let ended = entries[0].changes.iter().find(|change| change.field == "users").unwrap();
+    assert!(users[2..].iter().all(|user| ended.after.contains(user)), "whose licenses they were: {ended:?}");
     assert_eq!((gone.state(), gone.state_reason()), (State::Deleted, StateReason::CustomerRequest));
     assert_eq!(desk.cancel(trade.seller(), request).await.unwrap(), gone, "the same request again is the same");
     let owned = shop.entitlement(trade.helper(), &trade.customer, &trade.product).await;

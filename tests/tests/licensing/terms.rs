@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use licensing::subscription::sweep;
 use proto::licensing::v1::catalog_service_client::CatalogServiceClient;
 use proto::licensing::v1::subscription::State;
 use proto::licensing::v1::{
     ImportProductsRequest, LimitUnit, Offer, OrderLine, PlaceOrderRequest, StateReason, Subscription,
-    UpsertOfferRequest,
+    SubscriptionChange, UpsertOfferRequest,
 };
 use proto::partner::v1::PartnerKind;
 use rstest::rstest;
@@ -16,7 +15,7 @@ use tests::world::{Grant, HEADER, PASSWORD, World, authorized, fresh};
 use tokio::task::JoinSet;
 use tonic::{Code, Status};
 
-use super::desk::{Desk, bought, paid, resized, unpaid, unwanted};
+use super::desk::{Desk, bought, paid, resized, tried, unpaid, unwanted};
 use super::trade::{Licenses, Shop, Trade, change, line};
 use super::{detail, outcome, reason};
 
@@ -252,15 +251,8 @@ async fn a_trial_is_had_once_keeps_its_seats_and_ends_after_thirty_days(
 ) {
     let world = World::start(kind).await;
     let trade = Trade::begin(&world).await;
-    let trial = UpsertOfferRequest {
-        trial: true,
-        minimum_quantity: 25,
-        maximum_quantity: 25,
-        ..World::offer_of(&trade.product)
-    };
-    let offer = world.offer(trial).await;
-    let tried = order(&world, &trade, line(&offer, 25)).await.unwrap();
-    let id = &tried.subscription_id;
+    let tried = tried(&world, &trade).await;
+    let (id, offer) = (&tried.subscription_id, tried.offer_id.clone());
     assert_eq!(tried.trial_end_time.unwrap().seconds - tried.create_time.unwrap().seconds, 30 * 24 * 60 * 60);
     assert_eq!(reason(&order(&world, &trade, line(&offer, 25)).await), "SUBSCRIPTION_LIMIT_REACHED");
     assert_eq!(reason(&order(&world, &trade, line(&offer, 24)).await), "QUANTITY_OUT_OF_RANGE");
@@ -278,7 +270,10 @@ async fn a_trial_is_had_once_keeps_its_seats_and_ends_after_thirty_days(
     // Whoever changes one of them first finds what was due written down for all of them.
     desk.cancel(&seller, unwanted(&first)).await.unwrap();
     assert_eq!(shop.get(&seller, &second).await.unwrap().state_reason(), StateReason::ParentSuspended);
-    sweep::run(world.licensing.host()).await.unwrap();
+    let alone = |history: Vec<SubscriptionChange>| (history[0].reason(), history[0].actor_id.clone());
+    let (followed, ended) = (desk.history(&seller, &second).await, desk.history(&seller, id).await);
+    assert_eq!(alone(followed), (StateReason::ParentSuspended, String::new()), "nobody did it");
+    assert_eq!(alone(ended), (StateReason::TrialEnded, String::new()), "nobody did it");
     let ended = shop.get(&seller, id).await.unwrap();
     assert_eq!((ended.state(), ended.state_reason()), (State::Suspended, StateReason::TrialEnded));
     let owned = shop.entitlement(&seller, &trade.customer, &trade.product).await;

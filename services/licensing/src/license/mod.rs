@@ -5,6 +5,7 @@
 //! in the order of the request and independently of one another, and that no seat is given twice. Refuses to change
 //! anybody who was deleted.
 
+pub mod journal;
 pub mod judgment;
 pub mod ops;
 pub(crate) mod release;

@@ -8,14 +8,15 @@ use service::{Cx, Fact};
 
 use super::store::{self, License};
 use crate::user::User;
-use crate::{Licensing, clients, entitlement, user};
+use crate::{Licensing, clients, entitlement, organization, user};
 
-/// Takes a deletion over. Whoever gives licenses holds the pool, then looks at the users: a deletion comes before or after
-/// it. The user's row is the tombstone: nobody gives them a license any more.
+/// Takes a deletion over. Whoever gives licenses shares the customer, then looks at the users: a deletion comes before or
+/// after it, also where the pool is made meanwhile. The user's row is the tombstone: nobody gives them a license any more.
 ///
 /// **Invariant:** the seats come back once, however often it is told
 /// (`a_deletion_that_is_told_again_frees_nothing_twice`).
 pub(crate) async fn take_over_deletion(cx: &mut Cx<Licensing>, told: &User) -> Result<(), Fault> {
+    organization::store::hold_customer(&mut cx.tx, told.customer).await?;
     entitlement::store::lock_all(&mut cx.tx, told.customer).await?;
     if !user::store::put(&mut cx.tx, told).await? {
         return Ok(());

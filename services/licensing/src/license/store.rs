@@ -219,28 +219,29 @@ pub async fn of_user(tx: &mut Tx, customer: Id<Organization>, user: Id<User>) ->
     .await
 }
 
-/// Ends the licenses that were given last, as many as have no seat any more. The pool is held.
+/// Ends the licenses that were given last, as many as have no seat any more, and answers whose they were. The pool is held.
 pub async fn end_newest(
     tx: &mut Tx,
     customer: Id<Organization>,
     product: Id<Product>,
     count: i64,
-) -> Result<(), Fault> {
-    let ended = tx
+) -> Result<Vec<Id<User>>, Fault> {
+    let ended: Vec<Id<User>> = tx
         .sql(
             "DELETE FROM assignments
              WHERE customer_id = $1 AND product_id = $2 AND user_id IN (
                  SELECT user_id FROM assignments
                  WHERE customer_id = $1 AND product_id = $2
-                 ORDER BY create_time DESC, user_id DESC LIMIT $3)",
+                 ORDER BY create_time DESC, user_id DESC LIMIT $3)
+             RETURNING user_id",
         )
         .bind(customer)
         .bind(product)
         .bind(count)
-        .execute()
+        .all()
         .await?;
-    if i64::try_from(ended) == Ok(count) {
-        return Ok(());
+    if i64::try_from(ended.len()) == Ok(count) {
+        return Ok(ended);
     }
     Err(Fault::internal("a pool counts licenses that are not there"))
 }

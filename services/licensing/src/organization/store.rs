@@ -31,3 +31,25 @@ pub async fn put(tx: &mut Tx, told: &Organization) -> Result<(), Fault> {
 pub async fn country(tx: &mut Tx, id: Id<Organization>) -> Result<Option<String>, Fault> {
     tx.sql("SELECT country FROM organizations WHERE organization_id = $1").bind(id).optional().await
 }
+
+/// Shares a customer with others who give licenses to its users, until the end of the transaction.
+pub async fn share_customer(tx: &mut Tx, id: Id<Organization>) -> Result<(), Fault> {
+    make_customer(tx, id).await?;
+    let shared = tx.sql("SELECT customer_id FROM customers WHERE customer_id = $1").bind(id).for_share().one();
+    shared.await.map(|_: Id<Organization>| ())
+}
+
+/// Has a customer alone, until the end of the transaction: nobody gives a license to one of its users meanwhile.
+pub async fn hold_customer(tx: &mut Tx, id: Id<Organization>) -> Result<(), Fault> {
+    make_customer(tx, id).await?;
+    let held = tx.sql("SELECT customer_id FROM customers WHERE customer_id = $1").bind(id).for_update().one();
+    held.await.map(|_: Id<Organization>| ())
+}
+
+async fn make_customer(tx: &mut Tx, id: Id<Organization>) -> Result<(), Fault> {
+    tx.sql("INSERT INTO customers (customer_id) VALUES ($1) ON CONFLICT (customer_id) DO NOTHING")
+        .bind(id)
+        .execute()
+        .await
+        .map(drop)
+}

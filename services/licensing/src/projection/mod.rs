@@ -46,13 +46,15 @@ pub enum Told {
     Abandoned(Uuid),
 }
 
-/// What an attempt hangs on that only another service knows.
+/// What an attempt hangs on that only another service knows, or that has to be written down before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unresolved {
     /// A decision of the partner service about the caller and the customer they ask for.
     Decision(Uuid),
     /// A customer whom the caller may see and whom identity has not told of yet.
     Organization(Id<Organization>),
+    /// A customer to whose subscriptions something is due.
+    Due(Id<Organization>),
     /// Users of a customer whose licenses the caller may look at, of whom identity has not told yet.
     Users {
         /// The customer.

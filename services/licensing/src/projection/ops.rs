@@ -7,6 +7,7 @@ use service::{Cx, Operation, Preparation, Work, floor};
 use super::{Told, Unresolved};
 use crate::license::release::take_over_deletion;
 use crate::policy::{Permission, Target};
+use crate::subscription::sweep;
 use crate::user::State;
 use crate::{Licensing, access, clients, organization, partner, user};
 
@@ -85,10 +86,10 @@ async fn take_over(cx: &mut Cx<Licensing>, told: &[Told]) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Asks for what attempts hang on, and writes down what was answered.
+/// Asks for what attempts hang on, and writes down what was answered, and what is due.
 ///
 /// # Errors
-/// `PEER_UNAVAILABLE`: without an answer nothing is granted and nobody is called unknown.
+/// `PEER_UNAVAILABLE`: without an answer nothing is granted and nobody is called unknown. `CONTENTION`.
 pub(crate) async fn resolve(
     preparation: &Preparation<'_, Licensing>,
     unresolved: Vec<Unresolved>,
@@ -101,6 +102,10 @@ pub(crate) async fn resolve(
             Unresolved::Decision(id) => clients::decision(partner, id, left).await?,
             Unresolved::Organization(id) => clients::organization(identity, id, left).await?.into_iter().collect(),
             Unresolved::Users { customer, ids } => clients::users(identity, customer, &ids, left).await?,
+            Unresolved::Due(customer) => {
+                sweep::settle(preparation.host, customer).await?;
+                Vec::new()
+            }
         });
     }
     if learned.is_empty() {

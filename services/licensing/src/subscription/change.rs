@@ -18,7 +18,8 @@ pub(in crate::subscription) struct Step {
     after: Subscription,
 }
 
-/// A subscription with its parent and its add-ons, held for a change. What was due is written down.
+/// A subscription with its parent and its add-ons, held for a change. Nothing is due to them: whoever asked for them was
+/// answered after that ([`super::sweep::check_settled`]).
 #[derive(Debug)]
 pub(in crate::subscription) struct Family {
     /// The subscription that was asked for.
@@ -27,31 +28,25 @@ pub(in crate::subscription) struct Family {
     pub(in crate::subscription) parent: Option<Subscription>,
     /// What adds to it.
     pub(in crate::subscription) add_ons: Vec<Subscription>,
-    /// The version that its readers have seen.
-    pub(in crate::subscription) version: i64,
 }
 
 impl Family {
-    /// Holds them in the order of their ids, and lets happen what is due.
+    /// Holds them in the order of their ids.
     pub(in crate::subscription) async fn hold(cx: &mut Cx<Licensing>, id: Id<Subscription>) -> Result<Self, Fault> {
-        let held = store::lock_family(&mut cx.tx, id).await?;
-        let version = held.iter().find(|each| each.id == id).map_or(0, |subject| subject.version);
-        let now = cx.now();
-        let due = due(&held, now);
-        let mut current = apply(cx, &due).await?;
-        for subscription in held {
-            if !current.iter().any(|changed| changed.id == subscription.id) {
-                current.push(subscription);
-            }
-        }
-        let subject = current.iter().position(|each| each.id == id);
-        let subject = subject.map(|at| current.swap_remove(at));
+        let mut held = store::lock_family(&mut cx.tx, id).await?;
+        let subject = held.iter().position(|each| each.id == id).map(|at| held.swap_remove(at));
         let subject = subject.ok_or_else(|| Fault::not_found("subscription", id))?;
-        let parent = current.iter().position(|each| Some(each.id) == subject.parent);
-        let parent = parent.map(|at| current.swap_remove(at));
-        // What adds to the parent beside it was held for what was due, and is not its business.
-        current.retain(|each| each.parent == Some(id));
-        Ok(Self { subject, parent, add_ons: current, version })
+        let parent = held.iter().position(|each| Some(each.id) == subject.parent).map(|at| held.swap_remove(at));
+        // What adds to the parent beside it is not its business.
+        held.retain(|each| each.parent == Some(id));
+        Ok(Self { subject, parent, add_ons: held })
+    }
+
+    /// Lets happen what is due to any of them, and to what adds to the same parent.
+    pub(in crate::subscription) async fn settle(cx: &mut Cx<Licensing>, id: Id<Subscription>) -> Result<(), Fault> {
+        let held = store::lock_family(&mut cx.tx, id).await?;
+        let due = due(&held, cx.now());
+        apply(cx, &due).await.map(drop)
     }
 
     /// Its subject becomes `after`, and what adds to it follows.
@@ -59,7 +54,7 @@ impl Family {
         self,
         cx: &mut Cx<Licensing>,
         after: Subscription,
-    ) -> Result<Subscription, Fault> {
+    ) -> Result<Turned, Fault> {
         let follow = |add_on: Subscription| {
             let following = add_on.clone().following(&after);
             Step { before: add_on, after: following }
@@ -67,8 +62,9 @@ impl Family {
         let mut steps: Vec<Step> = self.add_ons.into_iter().map(follow).collect();
         let unchanged = after.clone();
         steps.push(Step { before: self.subject, after });
-        let changed = apply(cx, &steps).await?;
-        Ok(changed.into_iter().find(|each| each.id == unchanged.id).unwrap_or(unchanged))
+        let Applied { changed, licenses_ended } = apply(cx, &steps).await?;
+        let subject = changed.into_iter().find(|each| each.id == unchanged.id).unwrap_or(unchanged);
+        Ok(Turned { subject, licenses_ended })
     }
 }
 
@@ -84,11 +80,27 @@ fn due(family: &[Subscription], now: Timestamp) -> Vec<Step> {
     family.iter().map(|before| Step { before: before.clone(), after: current(before) }).collect()
 }
 
+/// What a subscription has become.
+#[derive(Debug)]
+pub struct Turned {
+    /// As it is now.
+    pub(in crate::subscription) subject: Subscription,
+    /// The licenses that are gone with its seats and with those of what adds to it.
+    pub(in crate::subscription) licenses_ended: i64,
+}
+
+/// What was written down.
+#[derive(Default)]
+struct Applied {
+    changed: Vec<Subscription>,
+    licenses_ended: i64,
+}
+
 /// Writes down what has changed, and answers it as it is now.
-async fn apply(cx: &mut Cx<Licensing>, steps: &[Step]) -> Result<Vec<Subscription>, Fault> {
+async fn apply(cx: &mut Cx<Licensing>, steps: &[Step]) -> Result<Applied, Fault> {
     let changed = steps.iter().filter_map(|step| Some((step, Kind::between(&step.before, &step.after)?)));
     let changed: Vec<(&Step, Kind)> = changed.collect();
-    let Some((first, _)) = changed.first() else { return Ok(Vec::new()) };
+    let Some((first, _)) = changed.first() else { return Ok(Applied::default()) };
     let customer = first.before.customer;
     let mut shifts: BTreeMap<Id<Product>, Shift> = BTreeMap::new();
     for (Step { before, after }, _) in &changed {
@@ -97,12 +109,14 @@ async fn apply(cx: &mut Cx<Licensing>, steps: &[Step]) -> Result<Vec<Subscriptio
     }
     let products: Vec<Id<Product>> = shifts.keys().copied().collect();
     let mut ended = BTreeMap::new();
+    let mut licenses_ended = 0;
     for pool in entitlement::store::lock(&mut cx.tx, customer, &products).await? {
         let shift = shifts.remove(&pool.product).unwrap_or_default();
         let surplus = shift.surplus(&pool);
         if surplus > 0 {
-            license::store::end_newest(&mut cx.tx, customer, pool.product, surplus).await?;
-            ended.insert(pool.product, surplus);
+            let users = license::store::end_newest(&mut cx.tx, customer, pool.product, surplus).await?;
+            ended.insert(pool.product, users);
+            licenses_ended += surplus;
         }
         entitlement::store::shift(&mut cx.tx, customer, pool.product, shift, surplus).await?;
     }
@@ -115,11 +129,14 @@ async fn apply(cx: &mut Cx<Licensing>, steps: &[Step]) -> Result<Vec<Subscriptio
         let after = Subscription { version: before.version + 1, update_time: now, ..after.clone() };
         store::update(&mut cx.tx, &after).await?;
         write_history(cx, kind, before.quantity, &after).await?;
-        let licenses = ended.remove(&after.product).unwrap_or_default();
-        cx.record(told(kind, before, &after, licenses));
+        cx.record(told(kind, before, &after));
+        let users = ended.remove(&after.product).unwrap_or_default();
+        for fact in license::journal::ended(customer, after.product, &users) {
+            cx.record(fact.organization(after.partner.uuid()));
+        }
         current.push(after);
     }
-    Ok(current)
+    Ok(Applied { changed: current, licenses_ended })
 }
 
 /// Writes down that a subscription was ordered.
@@ -173,14 +190,16 @@ fn fact(kind: Kind, subscription: &Subscription) -> Fact {
         .organization(subscription.partner.uuid())
 }
 
-fn told(kind: Kind, before: &Subscription, after: &Subscription, licenses_ended: i64) -> Fact {
+fn told(kind: Kind, before: &Subscription, after: &Subscription) -> Fact {
     let fact = fact(kind, after);
-    let fact = match kind {
+    match kind {
         Kind::Ordered | Kind::QuantityChanged => fact.change("quantity", before.quantity, after.quantity),
         Kind::Suspended | Kind::Reactivated | Kind::Deleted => {
             let word = |subscription| reason(subscription).map(super::Reason::as_str).unwrap_or_default();
             fact.change("state_reason", word(before), word(after))
         }
-    };
-    if licenses_ended == 0 { fact } else { fact.change("licenses_ended", "", licenses_ended) }
+        Kind::Converted => {
+            fact.change("offer_id", before.offer, after.offer).change("quantity", before.quantity, after.quantity)
+        }
+    }
 }

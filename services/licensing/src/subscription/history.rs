@@ -18,12 +18,15 @@ pub enum Kind {
     Suspended,
     /// It became active again.
     Reactivated,
+    /// It was a trial, and is paid for now.
+    Converted,
     /// It was deleted.
     Deleted,
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [Self::Ordered, Self::QuantityChanged, Self::Suspended, Self::Reactivated, Self::Deleted];
+    const ALL: [Self; 6] =
+        [Self::Ordered, Self::QuantityChanged, Self::Suspended, Self::Reactivated, Self::Converted, Self::Deleted];
 
     /// As the database writes it.
     pub const fn as_str(self) -> &'static str {
@@ -32,6 +35,7 @@ impl Kind {
             Self::QuantityChanged => "QUANTITY_CHANGED",
             Self::Suspended => "SUSPENDED",
             Self::Reactivated => "REACTIVATED",
+            Self::Converted => "CONVERTED",
             Self::Deleted => "DELETED",
         }
     }
@@ -48,6 +52,7 @@ impl Kind {
             Self::QuantityChanged => "SubscriptionQuantityChanged",
             Self::Suspended => "SubscriptionSuspended",
             Self::Reactivated => "SubscriptionReactivated",
+            Self::Converted => "SubscriptionConverted",
             Self::Deleted => "SubscriptionDeleted",
         }
     }
@@ -58,6 +63,7 @@ impl Kind {
             (State::Active { .. } | State::Suspended { .. }, State::Deleted { .. }) => Some(Self::Deleted),
             (State::Active { .. }, State::Suspended { .. }) => Some(Self::Suspended),
             (State::Suspended { .. }, State::Active { .. }) => Some(Self::Reactivated),
+            _ if before.offer != after.offer => Some(Self::Converted),
             _ => (before.quantity != after.quantity).then_some(Self::QuantityChanged),
         }
     }

@@ -209,17 +209,53 @@ impl Subscription {
             return Err(Fault::precondition("TRIAL_QUANTITY_FIXED", "the seats of a trial stay as many as they are"));
         }
         offer.check_quantity(quantity)?;
-        // What other subscriptions bring counts as well; a license takes a seat of the product, not of one of them.
-        let least = self.quantity - pool.available();
-        if quantity < least {
-            let message =
-                format!("{} licenses are assigned: at least {least} of these seats are needed", pool.consumed);
-            return Err(Fault::precondition("QUANTITY_BELOW_ASSIGNED", message)
-                .with("quantity", quantity)
-                .with("assigned", pool.consumed)
-                .with("minimum", least));
-        }
+        self.check_assigned(quantity, pool)?;
         Ok(Self { quantity, ..self })
+    }
+
+    /// Licenses keep their seats (C9). What other subscriptions bring counts as well; a license takes a seat of the
+    /// product, not of one of them.
+    fn check_assigned(&self, quantity: i64, pool: &Pool) -> Result<(), Fault> {
+        let least = self.quantity - pool.available();
+        if quantity >= least {
+            return Ok(());
+        }
+        let message = format!("{} licenses are assigned: at least {least} of these seats are needed", pool.consumed);
+        Err(Fault::precondition("QUANTITY_BELOW_ASSIGNED", message)
+            .with("quantity", quantity)
+            .with("assigned", pool.consumed)
+            .with("minimum", least))
+    }
+
+    /// Only a trial that has not ended is converted.
+    ///
+    /// # Errors
+    /// `SUBSCRIPTION_DELETED`, `SUBSCRIPTION_SUSPENDED`, `NOT_A_TRIAL`.
+    pub fn check_trial(&self) -> Result<(), Fault> {
+        self.check_active()?;
+        if self.trial_end.is_some() {
+            return Ok(());
+        }
+        Err(Fault::precondition("NOT_A_TRIAL", "the subscription is paid for already; change its quantity instead"))
+    }
+
+    /// A trial, paid for under another offer of its product from now on.
+    ///
+    /// # Errors
+    /// As [`Subscription::check_trial`], `OFFER_NOT_SUITABLE`, `QUANTITY_BELOW_ASSIGNED`.
+    pub fn converted(self, quantity: i64, offer: &Offer, pool: &Pool) -> Result<Self, Fault> {
+        self.check_trial()?;
+        if offer.trial || offer.product != self.product {
+            let message = "a trial becomes a subscription to the same product: name an offer of it that is no trial";
+            return Err(Fault::precondition("OFFER_NOT_SUITABLE", message).with("product_id", self.product));
+        }
+        self.check_assigned(quantity, pool)?;
+        Ok(Self { quantity, offer: offer.id, trial_end: None, ..self })
+    }
+
+    /// Whether it is gone for ever.
+    pub const fn is_deleted(&self) -> bool {
+        matches!(self.state, State::Deleted { .. })
     }
 
     /// Suspended.

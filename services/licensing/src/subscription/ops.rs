@@ -1,6 +1,7 @@
 //! What can be asked of orders and subscriptions.
 
 mod change;
+mod convert;
 mod history;
 mod order;
 
@@ -9,6 +10,7 @@ use service::page_token::{self, Tokens};
 use service::{Cx, Operation};
 
 pub use change::{CancelSubscription, ChangeQuantity, ReactivateSubscription, Subject, SuspendSubscription};
+pub use convert::ConvertTrial;
 pub use history::ListSubscriptionChanges;
 pub use order::{PlaceOrder, Placed};
 
@@ -37,9 +39,7 @@ impl Operation for GetSubscription {
     }
 
     async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<Subscription, Fault> {
-        let now = cx.now();
-        let found = store::get(&mut cx.tx, self.id).await?;
-        found.map(|found| found.as_of(now)).ok_or_else(|| Fault::not_found("subscription", self.id))
+        store::get(&mut cx.tx, self.id).await?.ok_or_else(|| Fault::not_found("subscription", self.id))
     }
 }
 
@@ -70,7 +70,6 @@ impl Operation for ListSubscriptions {
         let filter = Filter { customer: self.customer, viewer, product: self.product };
         let page = store::list(&mut cx.tx, &filter, &seek, self.page_size).await?;
         let tokens = Tokens::of(&cx.host().keys, &scope, &page);
-        let now = cx.now();
-        Ok((page.map(|subscription| subscription.as_of(now)), tokens))
+        Ok((page, tokens))
     }
 }

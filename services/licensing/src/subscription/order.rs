@@ -30,7 +30,7 @@ pub struct Line {
 ///
 /// # Errors
 /// `OFFER_NOT_AVAILABLE`, `OFFER_NOT_IN_COUNTRY`, `QUANTITY_OUT_OF_RANGE`.
-pub fn check_line(line: &Line, offer: &Offer, country: &str) -> Result<(), Fault> {
+pub fn check_terms(quantity: i64, offer: &Offer, country: &str) -> Result<(), Fault> {
     if !offer.available {
         return Err(Fault::precondition("OFFER_NOT_AVAILABLE", "the offer cannot be ordered at the moment"));
     }
@@ -39,7 +39,7 @@ pub fn check_line(line: &Line, offer: &Offer, country: &str) -> Result<(), Fault
             .with("country", country)
             .with("partner_center_code", 800070));
     }
-    offer.check_quantity(line.quantity)
+    offer.check_quantity(quantity)
 }
 
 /// Whether an offer can add to this subscription, or to none.

@@ -112,17 +112,19 @@ pub async fn update(tx: &mut Tx, after: &Subscription) -> Result<(), Fault> {
     let state = Written::of(after.state);
     let updated = tx
         .sql(
-            "UPDATE subscriptions SET quantity = $3, state = $4, state_reason = $5, state_time = $6, expire_time = $7,
-                 due_time = $8, version = version + 1, update_time = $9
+            "UPDATE subscriptions SET offer_id = $3, quantity = $4, state = $5, state_reason = $6, state_time = $7,
+                 expire_time = $8, trial_end_time = $9, due_time = $10, version = version + 1, update_time = $11
              WHERE subscription_id = $1 AND version = $2 - 1",
         )
         .bind(after.id)
         .bind(after.version)
+        .bind(after.offer)
         .bind(after.quantity)
         .bind(state.word)
         .bind(state.reason.map(str::to_owned))
         .bind(state.time)
         .bind(state.expire_time)
+        .bind(after.trial_end)
         .bind(after.due_time())
         .bind(after.update_time)
         .execute()
@@ -148,13 +150,38 @@ pub async fn lock_family(tx: &mut Tx, id: Id<Subscription>) -> Result<Vec<Subscr
     .await
 }
 
-/// Those that change by themselves now, the earliest first.
-pub async fn due(tx: &mut Tx, now: Timestamp, limit: i64) -> Result<Vec<Id<Subscription>>, Fault> {
-    tx.sql("SELECT subscription_id FROM subscriptions WHERE due_time <= $1 ORDER BY due_time LIMIT $2")
+/// Those that change by themselves now, the earliest first, behind the one that was looked at last.
+pub async fn due(
+    tx: &mut Tx,
+    now: Timestamp,
+    last: (Timestamp, Id<Subscription>),
+    limit: i64,
+) -> Result<Vec<(Timestamp, Id<Subscription>)>, Fault> {
+    tx.sql(
+        "SELECT due_time, subscription_id FROM subscriptions
+         WHERE due_time <= $1 AND (due_time, subscription_id) > ($2, $3)
+         ORDER BY due_time, subscription_id LIMIT $4",
+    )
+    .bind(now)
+    .bind(last.0)
+    .bind(last.1)
+    .bind(limit)
+    .all()
+    .await
+}
+
+/// Those of a customer that change by themselves now.
+pub async fn due_of(tx: &mut Tx, customer: Id<Organization>, now: Timestamp) -> Result<Vec<Id<Subscription>>, Fault> {
+    tx.sql("SELECT subscription_id FROM subscriptions WHERE customer_id = $1 AND due_time <= $2 ORDER BY due_time")
+        .bind(customer)
         .bind(now)
-        .bind(limit)
         .all()
         .await
+}
+
+/// Whose a subscription is.
+pub async fn customer(tx: &mut Tx, id: Id<Subscription>) -> Result<Option<Id<Organization>>, Fault> {
+    tx.sql("SELECT customer_id FROM subscriptions WHERE subscription_id = $1").bind(id).optional().await
 }
 
 /// One subscription.

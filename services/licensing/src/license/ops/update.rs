@@ -4,22 +4,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use base::country::Country;
 use base::{Fault, Id};
-use service::{Cx, Fact, Operation, Preparation};
+use service::{Cx, Operation, Preparation};
 use uuid::Uuid;
 
 use super::first_sight;
 use crate::license::judgment::{Ground, classify};
 use crate::license::store::Holdings;
-use crate::license::{Change, Effect, Excluded, Held, Member, Outcome, Places, SELECTION_MAX, moves, store};
+use crate::license::{Change, Held, Member, Outcome, SELECTION_MAX, journal, moves, store};
 use crate::organization::Organization;
 use crate::policy::{Permission, Target};
 use crate::product::Product;
 use crate::product_rules::{Authority, LicenseGroup, PlanRules, Rules, TargetType};
 use crate::user::{State, User};
-use crate::{Licensing, entitlement, product, product_rules, user};
-
-/// Users whose ids one entry of the journal lists at most.
-const USERS_PER_ENTRY: usize = 100;
+use crate::{Licensing, entitlement, organization, product, product_rules, user};
 
 /// Gives and takes licenses of many users.
 #[derive(Debug)]
@@ -72,7 +69,7 @@ impl Operation for UpdateLicenses {
                 entitlement::store::consume(&mut cx.tx, self.customer, each.product, seats).await?;
             }
         }
-        for fact in facts(self.customer, &self.change, &outcomes) {
+        for fact in journal::facts(self.customer, &self.change, &outcomes) {
             cx.record(fact);
         }
         let after = if self.shows_everything() { after(&self.change, &ground, &outcomes) } else { HashMap::new() };
@@ -86,22 +83,29 @@ impl UpdateLicenses {
         self.change.users.len() <= SELECTION_MAX
     }
 
-    /// Reads the rules, holds the pools, and reads what the change is judged on.
+    /// Holds the customer and its pools, and reads what the change is judged on.
     async fn look(&self, cx: &mut Cx<Licensing>) -> Result<Ground, Fault> {
         let Change { users, products, .. } = &self.change;
-        let heads = product_rules::store::heads(&mut cx.tx, products).await?;
-        let rules: BTreeMap<Id<Product>, Rules> =
-            heads.into_iter().map(|(product, versioned)| (product, versioned.rules)).collect();
-        check_products(products, &rules)?;
-        let plan_rules = product_rules::store::touching(&mut cx.tx, products).await?;
+        check_products(products, &rules(cx, products).await?)?;
         self.check_excluded(cx).await?;
-        let everything = self.shows_everything() || !plan_rules.is_empty();
-        let pools = if plan_rules.is_empty() {
-            entitlement::store::lock(&mut cx.tx, self.customer, products).await?
-        } else {
+        let is_ruled = !product_rules::store::touching(&mut cx.tx, products).await?.is_empty();
+        organization::store::share_customer(&mut cx.tx, self.customer).await?;
+        let pools = if is_ruled {
             // What one of these products needs may be what another change is taking, and the other way round.
             entitlement::store::lock_all(&mut cx.tx, self.customer).await?
+        } else {
+            entitlement::store::lock(&mut cx.tx, self.customer, products).await?
         };
+        // Operators may have changed the rules while this waited: what was answered to them holds from then on.
+        let rules = rules(cx, products).await?;
+        check_products(products, &rules)?;
+        let plan_rules = product_rules::store::touching(&mut cx.tx, products).await?;
+        if !is_ruled && !plan_rules.is_empty() {
+            return Err(Fault::busy(
+                "rules between service plans were made while their products' pools were waited for",
+            ));
+        }
+        let everything = self.shows_everything() || !plan_rules.is_empty();
         let held = if everything {
             store::held(&mut cx.tx, self.customer, users).await?
         } else {
@@ -132,6 +136,12 @@ impl UpdateLicenses {
         }
         Ok(())
     }
+}
+
+/// What operators say of the products.
+async fn rules(cx: &mut Cx<Licensing>, products: &[Id<Product>]) -> Result<BTreeMap<Id<Product>, Rules>, Fault> {
+    let heads = product_rules::store::heads(&mut cx.tx, products).await?;
+    Ok(heads.into_iter().map(|(product, versioned)| (product, versioned.rules)).collect())
 }
 
 /// Some products are not given to users, or not here, or not together: that is the same for every user.
@@ -199,44 +209,4 @@ fn after(change: &Change, ground: &Ground, outcomes: &[Outcome]) -> HashMap<Id<U
         }
     }
     after
-}
-
-/// One entry for each user who changed alone, and one for up to a hundred users to whom the same happened.
-fn facts(customer: Id<Organization>, change: &Change, outcomes: &[Outcome]) -> Vec<Fact> {
-    let mut alike: BTreeMap<Effect, Vec<Id<User>>> = BTreeMap::new();
-    for (user, outcome) in change.users.iter().zip(outcomes) {
-        if let Outcome::Changed(effect) = outcome {
-            alike.entry(*effect).or_default().push(*user);
-        }
-    }
-    let words = |places: Places| join(places.each().filter_map(|place| change.products.get(place)));
-    let mut facts = Vec::new();
-    for (effect, users) in alike {
-        for some in users.chunks(USERS_PER_ENTRY) {
-            let fact = Fact::new("LicensesUpdated").customer(customer.uuid());
-            let fact = match some {
-                [one] => fact.about("user", one.uuid()),
-                several => fact.about("customer", customer.uuid()).change("users", "", join(several)),
-            };
-            let fact = fact.change("licenses", words(effect.taken), words(effect.given));
-            let excluded = left_out(change, effect);
-            facts.push(if excluded.is_empty() { fact } else { fact.change("excluded_service_plans", "", excluded) });
-        }
-    }
-    facts
-}
-
-/// What is left out of the licenses that were given or got other plans: each product with its plans.
-fn left_out(change: &Change, effect: Effect) -> String {
-    let product = |place: usize| {
-        let (product, excluded): (_, &Excluded) = (change.products.get(place)?, change.excluded.get(place)?);
-        let said = !excluded.is_empty() || !effect.replanned.shared_with(Places::default().with(place)).is_empty();
-        let plans: Vec<String> = excluded.iter().map(ToString::to_string).collect();
-        said.then(|| format!("{product}:{}", plans.join("|")))
-    };
-    effect.given.or(effect.replanned).each().filter_map(product).collect::<Vec<_>>().join(" ")
-}
-
-fn join<'i, T: 'i>(ids: impl IntoIterator<Item = &'i Id<T>>) -> String {
-    ids.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }

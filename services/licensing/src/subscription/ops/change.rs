@@ -5,7 +5,7 @@ use service::{Cx, Operation};
 use uuid::Uuid;
 
 use crate::policy::{self, Permission, Target};
-use crate::subscription::change::Family;
+use crate::subscription::change::{Family, Turned};
 use crate::subscription::{Reason, Subscription};
 use crate::{Licensing, entitlement, offer, partner};
 
@@ -18,9 +18,9 @@ pub struct Subject {
 
 impl Subject {
     /// Holds it for a change.
-    async fn hold(&self, cx: &mut Cx<Licensing>) -> Result<Family, Fault> {
+    pub(super) async fn hold(&self, cx: &mut Cx<Licensing>) -> Result<Family, Fault> {
         let family = Family::hold(cx, self.id).await?;
-        if self.version.is_some_and(|version| version != family.version) {
+        if self.version.is_some_and(|version| version != family.subject.version) {
             let message = "the subscription is not as it was when it was read; read it again";
             return Err(Fault::aborted("ETAG_MISMATCH", message).with("partner_center_code", 2055));
         }
@@ -62,7 +62,7 @@ impl Operation for ChangeQuantity {
         let offer = offer.ok_or_else(|| Fault::internal("a subscription has no offer"))?;
         let pool = entitlement::store::of_subscription(&mut cx.tx, before.customer, before.product).await?;
         let after = before.with_quantity(self.quantity, &offer, &pool)?;
-        family.turn_into(cx, after).await
+        Ok(family.turn_into(cx, after).await?.subject)
     }
 }
 
@@ -90,7 +90,7 @@ impl Operation for SuspendSubscription {
     async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<Subscription, Fault> {
         let family = self.subject.hold(cx).await?;
         let after = family.subject.clone().suspended(self.reason, cx.now())?;
-        family.turn_into(cx, after).await
+        Ok(family.turn_into(cx, after).await?.subject)
     }
 }
 
@@ -117,7 +117,7 @@ impl Operation for ReactivateSubscription {
     async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<Subscription, Fault> {
         let family = self.subject.hold(cx).await?;
         let after = family.subject.clone().reactivated(family.parent.as_ref(), cx.now())?;
-        family.turn_into(cx, after).await
+        Ok(family.turn_into(cx, after).await?.subject)
     }
 }
 
@@ -142,7 +142,7 @@ impl Operation for CancelSubscription {
         Some(self.subject.id.uuid())
     }
 
-    async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<Subscription, Fault> {
+    async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<Turned, Fault> {
         let family = self.subject.hold(cx).await?;
         let after = family.subject.clone().canceled(self.reason, cx.now())?;
         family.turn_into(cx, after).await

@@ -14,7 +14,7 @@ use crate::policy::{Permission, Target};
 use crate::product::Product;
 use crate::projection::Unresolved;
 use crate::purchase_permission::{self, not_permitted};
-use crate::subscription::order::{Line, Order, check_limit, check_line, check_parent, check_reseller};
+use crate::subscription::order::{Line, Order, check_limit, check_parent, check_reseller, check_terms};
 use crate::subscription::{Reseller, State, Subscription, TRIAL_LIFE, change, store};
 use crate::{Licensing, access, entitlement, offer, organization, partner};
 
@@ -115,7 +115,7 @@ impl PlaceOrder {
             return Err(Fault::field("base_subscription_id", "REQUIRED", message));
         };
         let base = store::hold(&mut cx.tx, id).await?.filter(|base| base.customer == self.customer);
-        let base = base.ok_or_else(|| Fault::not_found("subscription", id))?.as_of(cx.now());
+        let base = base.ok_or_else(|| Fault::not_found("subscription", id))?;
         let offer = offer::store::get(&mut cx.tx, base.offer).await?;
         let family = offer.map(|offer| offer.product_family).unwrap_or_default();
         let permission = purchase_permission::store::get(&mut cx.tx, self.customer, base.partner, &family).await?;
@@ -129,7 +129,14 @@ impl PlaceOrder {
             cx.hang_on(Unresolved::Organization(self.customer));
             return Err(Fault::not_found("customer", self.customer));
         };
-        Ok(Terms { seller: base.partner, reseller: base.reseller, family: Some(family), country })
+        // The reseller of record stays, and takes part in what is new like one whom the partner names (C20).
+        let reseller = match base.reseller {
+            Some(Reseller { mpn_id, .. }) => {
+                Some(check_reseller(partner::store::reseller(&mut cx.tx, base.partner, &mpn_id).await?)?)
+            }
+            None => None,
+        };
+        Ok(Terms { seller: base.partner, reseller, family: Some(family), country })
     }
 
     /// The partner whose account the order goes on could place it itself.
@@ -157,7 +164,7 @@ impl PlaceOrder {
         for id in ids {
             let found = store::hold(&mut cx.tx, id).await?;
             let own = found.filter(|found| found.customer == self.customer && found.partner == seller);
-            parents.extend(own.map(|parent| (id, parent.as_of(cx.now()))));
+            parents.extend(own.map(|parent| (id, parent)));
         }
         Ok(parents)
     }
@@ -175,7 +182,7 @@ impl PlaceOrder {
         if terms.family.as_ref().is_some_and(|family| *family != offer.product_family) {
             return Err(not_permitted(&offer.product_family));
         }
-        check_line(line, &offer, &terms.country)?;
+        check_terms(line.quantity, &offer, &terms.country)?;
         let parent = line.parent.map(|id| parents.get(&id).ok_or_else(|| Fault::not_found("subscription", id)));
         check_parent(&offer, parent.transpose()?)?;
         let now = cx.now();

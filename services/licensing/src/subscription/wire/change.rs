@@ -7,15 +7,23 @@ use service::page_token::Tokens;
 use service::{Form, Wire};
 
 use super::{present, present_reason, quantity};
+use crate::subscription::change::Turned;
 use crate::subscription::history::{Change, Kind};
 use crate::subscription::ops::{
-    CancelSubscription, ChangeQuantity, ListSubscriptionChanges, ReactivateSubscription, Subject, SuspendSubscription,
+    CancelSubscription, ChangeQuantity, ConvertTrial, ListSubscriptionChanges, ReactivateSubscription, Subject,
+    SuspendSubscription,
 };
 use crate::subscription::{Reason, Subscription};
 
 fn subject(form: &mut Form, id: &str, etag: &str) -> Option<Subject> {
     let version = form.etag(etag);
     Some(Subject { id: form.id("subscription_id", id)?, version })
+}
+
+fn check_seats(form: &mut Form, quantity: i32) {
+    if quantity < 1 {
+        form.wrong("quantity", "OUT_OF_RANGE", "a subscription has at least one seat; cancel it to have none");
+    }
 }
 
 /// A reason that somebody has. Those that stand for what happens by itself are nobody's to give.
@@ -43,9 +51,7 @@ impl Wire for ChangeQuantity {
     fn parse(request: Self::Request) -> Result<Self, Fault> {
         let mut form = Form::default();
         let subject = subject(&mut form, &request.subscription_id, &request.etag);
-        if request.quantity < 1 {
-            form.wrong("quantity", "OUT_OF_RANGE", "a subscription has at least one seat; cancel it to have none");
-        }
+        check_seats(&mut form, request.quantity);
         form.finish(|| Some(Self { subject: subject?, quantity: request.quantity.into() }))
     }
 
@@ -87,10 +93,28 @@ impl Wire for ReactivateSubscription {
     }
 }
 
+impl Wire for ConvertTrial {
+    type Request = pb::ConvertTrialRequest;
+    type Response = pb::ConvertTrialResponse;
+    type Reply = Subscription;
+
+    fn parse(request: Self::Request) -> Result<Self, Fault> {
+        let mut form = Form::default();
+        let subject = subject(&mut form, &request.subscription_id, &request.etag);
+        let offer = form.id("offer_id", &request.offer_id);
+        check_seats(&mut form, request.quantity);
+        form.finish(|| Some(Self { subject: subject?, offer: offer?, quantity: request.quantity.into() }))
+    }
+
+    fn present(subscription: Subscription) -> Self::Response {
+        pb::ConvertTrialResponse { subscription: Some(present(&subscription)) }
+    }
+}
+
 impl Wire for CancelSubscription {
     type Request = pb::CancelSubscriptionRequest;
     type Response = pb::CancelSubscriptionResponse;
-    type Reply = Subscription;
+    type Reply = Turned;
 
     fn parse(request: Self::Request) -> Result<Self, Fault> {
         let mut form = Form::default();
@@ -99,8 +123,9 @@ impl Wire for CancelSubscription {
         form.finish(|| Some(Self { subject: subject?, reason: reason? }))
     }
 
-    fn present(subscription: Subscription) -> Self::Response {
-        pb::CancelSubscriptionResponse { subscription: Some(present(&subscription)) }
+    fn present(turned: Turned) -> Self::Response {
+        let licenses_ended = quantity(turned.licenses_ended);
+        pb::CancelSubscriptionResponse { subscription: Some(present(&turned.subject)), licenses_ended }
     }
 }
 
@@ -140,6 +165,7 @@ fn present_change(change: &Change) -> pb::SubscriptionChange {
         Kind::QuantityChanged => Word::QuantityChanged,
         Kind::Suspended => Word::Suspended,
         Kind::Reactivated => Word::Reactivated,
+        Kind::Converted => Word::Converted,
         Kind::Deleted => Word::Deleted,
     };
     pb::SubscriptionChange {
