@@ -135,6 +135,24 @@ async fn a_provider_who_is_named_is_told_that_it_lacks_the_order_right(
 
 #[rstest]
 #[tokio::test]
+async fn an_invitation_names_the_provider_from_the_moment_at_which_its_sender_serves_the_customer(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let world = World::start(kind).await;
+    let (provider, _, tenant) = parties(&world).await;
+    let other = world.onboard(Reseller).await;
+    world.join(&provider, &other).await;
+    world.invite(&other, bound_to(&tenant.customer_id, &provider)).await;
+    let (_, link) = world.invite(&other, World::invitation(None)).await;
+    world.accept(&tenant, &link).await;
+    world.at_rest().await;
+    assert_eq!(reason(&calls(&world).await.get(provider.token(), &tenant.customer_id).await), "OK");
+    let lacking = (Code::PermissionDenied, "ORDER_RIGHT_REQUIRED".to_owned());
+    assert_eq!(ordering(&world, provider.token(), &tenant.customer_id).await, lacking, "licensing was told as well");
+}
+
+#[rstest]
+#[tokio::test]
 async fn a_name_is_shown_while_the_invitation_lives(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
     let world = World::start(kind).await;
     let (provider, reseller, tenant) = parties(&world).await;

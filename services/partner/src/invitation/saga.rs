@@ -194,6 +194,7 @@ impl Acceptance {
             return Err(Fault::precondition("INVITATION_CANCELED", "the invitation was taken back meanwhile"));
         }
         telling::tell(cx, id).await?;
+        telling::tell_bound(cx, invitation.partner, customer.id).await?;
         // Epochs are held last, as everywhere.
         for party in &parties {
             self.tell(cx, saga, &customer, party).await?;

@@ -190,6 +190,16 @@ pub async fn set_state(tx: &mut Tx, id: Id<Invitation>, state: State, now: Times
         .map(drop)
 }
 
+/// Gives an invitation that is held a new version, because what is told of it has changed.
+pub async fn touch(tx: &mut Tx, id: Id<Invitation>, now: Timestamp) -> Result<(), Fault> {
+    tx.sql("UPDATE invitations SET update_time = $2, version = version + 1 WHERE invitation_id = $1")
+        .bind(id)
+        .bind(now)
+        .execute()
+        .await
+        .map(drop)
+}
+
 /// Makes the next rotation of an invitation that is held the present one.
 pub async fn rotate(
     tx: &mut Tx,

@@ -6,6 +6,7 @@ use service::Cx;
 use service::form::timestamp;
 
 use super::{Invitation, store};
+use crate::organization::Organization;
 use crate::{Partner, customer};
 
 /// Tells how a joint invitation that is bound to a customer stands now; of others there is nothing to tell.
@@ -25,5 +26,23 @@ pub(super) async fn tell(cx: &mut Cx<Partner>, id: Id<Invitation>) -> Result<(),
     };
     let fact = pb::PartnerFact { version: invitation.version, fact: Some(pb::partner_fact::Fact::Naming(naming)) };
     cx.tell("licensing", id.uuid(), invitation.version, &fact);
+    Ok(())
+}
+
+/// Tells of everything that is open and that a partner has bound to the customer whom it serves from now on: what it sent
+/// before told nobody's name, because anybody may bind an invitation to any id.
+///
+/// # Errors
+/// When the database does not answer.
+pub(super) async fn tell_bound(
+    cx: &mut Cx<Partner>,
+    partner: Id<Organization>,
+    customer: Id<Organization>,
+) -> Result<(), Fault> {
+    let now = cx.now();
+    for (id, _) in store::lock_bound(&mut cx.tx, partner, customer, now).await? {
+        store::touch(&mut cx.tx, id, now).await?;
+        tell(cx, id).await?;
+    }
     Ok(())
 }
