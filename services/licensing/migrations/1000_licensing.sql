@@ -116,6 +116,8 @@ CREATE TABLE plan_rules (
 CREATE INDEX plan_rules_by_plan ON plan_rules (plan_id);
 CREATE INDEX plan_rules_by_other_plan ON plan_rules (other_plan_id);
 
+-- What buyers choose among, how often it is billed and for how long they are bound, are words with spaces between them:
+-- they are only ever read as a whole.
 CREATE TABLE offers (
     offer_id UUID NOT NULL PRIMARY KEY,
     product_id UUID NOT NULL REFERENCES products (product_id),
@@ -127,6 +129,8 @@ CREATE TABLE offers (
     trial BOOLEAN NOT NULL,
     limit_unit TEXT CHECK (limit_unit IN ('CONCURRENT', 'LIFETIME')),
     limit_count BIGINT,
+    billing_cycles TEXT NOT NULL,
+    terms TEXT NOT NULL,
     product_family TEXT NOT NULL,
     version BIGINT NOT NULL,
     create_time TIMESTAMPTZ NOT NULL,
@@ -167,6 +171,8 @@ CREATE TABLE subscriptions (
     state_time TIMESTAMPTZ NOT NULL,
     expire_time TIMESTAMPTZ,
     trial_end_time TIMESTAMPTZ,
+    billing_cycle TEXT CHECK (billing_cycle IN ('MONTHLY', 'ANNUAL', 'TRIENNIAL', 'ONE_TIME')),
+    term TEXT CHECK (term IN ('P1M', 'P1Y', 'P3Y')),
     due_time TIMESTAMPTZ,
     partner_id UUID NOT NULL,
     reseller_id UUID,

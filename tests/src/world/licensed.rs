@@ -222,6 +222,8 @@ impl World {
             limit: 0,
             parent_offer_ids: Vec::new(),
             product_family: String::new(),
+            billing_cycles: Vec::new(),
+            terms: Vec::new(),
         }
     }
 

@@ -109,6 +109,13 @@ async fn subscriptions(judge: &mut Judge) {
     judge.rpc("SubscriptionService/PlaceOrder", async |side| side.by_provider(side.order())).await;
     judge.rpc("SubscriptionService/PlaceOrder", async |side| side.by_provider(side.add_on().await)).await;
     judge
+        .rpc("SubscriptionService/PlaceOrder", async |side| {
+            let mut order = side.order();
+            order.lines[0].reseller_mpn_id = std::mem::take(&mut order.reseller_mpn_id);
+            side.by_provider(order)
+        })
+        .await;
+    judge
         .rpc("SubscriptionService/GetSubscription", async |side| {
             side.by_provider(pb::GetSubscriptionRequest { subscription_id: side.subscription_id.clone() })
         })

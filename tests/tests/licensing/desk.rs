@@ -133,9 +133,8 @@ pub(crate) fn converted(id: &str, offer_id: &str, quantity: i32) -> ConvertTrial
         subscription_id: id.to_owned(),
         offer_id: offer_id.to_owned(),
         quantity,
-        etag: String::new(),
         request_id: fresh(),
-        validate_only: false,
+        ..Default::default()
     }
 }
 

@@ -75,12 +75,7 @@ impl Trade {
 
 /// An order line.
 pub(crate) fn line(offer_id: &str, quantity: i32) -> OrderLine {
-    OrderLine {
-        offer_id: offer_id.to_owned(),
-        quantity,
-        friendly_name: String::new(),
-        parent_subscription_id: String::new(),
-    }
+    OrderLine { offer_id: offer_id.to_owned(), quantity, ..Default::default() }
 }
 
 /// A partner's person with these roles.

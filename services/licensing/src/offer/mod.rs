@@ -3,15 +3,18 @@
 //! Owns where, how many, how often and whether, what an add-on adds to, and what is a trial. Promises that an offer sells
 //! one product for ever. Refuses to know prices: nothing here is billed.
 
+pub mod commitment;
 pub mod ops;
 pub mod store;
-mod wire;
+pub(crate) mod wire;
 
 use std::collections::BTreeSet;
 
 use base::{Fault, Id, Timestamp};
 
 use crate::product::Product;
+
+pub use commitment::Commitments;
 
 /// Seats of one subscription at most.
 pub const QUANTITY_MAX: i64 = 1_000_000;
@@ -77,6 +80,8 @@ pub struct Offer {
     pub limit: Option<Limit>,
     /// What it adds to, if it is an add-on: a subscription under one of these offers.
     pub parents: BTreeSet<Id<Offer>>,
+    /// How often it can be billed, and for how long a buyer can be bound.
+    pub commitments: Commitments,
     /// What it is sold with when customers are let to buy by themselves (C26); empty for nothing.
     pub product_family: String,
     /// When it was made.

@@ -7,7 +7,7 @@ use service::page_token::{self, Tokens};
 use service::{Cx, Fact, Operation};
 
 use super::store::Filter;
-use super::{Limit, Offer, store};
+use super::{Commitments, Limit, Offer, store};
 use crate::Licensing;
 use crate::policy::{Permission, Target};
 use crate::product::{self, Product};
@@ -25,6 +25,7 @@ pub struct UpsertOffer {
     pub(super) trial: bool,
     pub(super) limit: Option<Limit>,
     pub(super) parents: BTreeSet<Id<Offer>>,
+    pub(super) commitments: Commitments,
     pub(super) product_family: String,
     pub(super) version: Option<i64>,
 }
@@ -66,6 +67,7 @@ impl Operation for UpsertOffer {
             trial: self.trial,
             limit: self.limit,
             parents: self.parents.clone(),
+            commitments: self.commitments.clone(),
             product_family: self.product_family.clone(),
             create_time: now,
             update_time: now,
@@ -116,6 +118,8 @@ fn described(offer: &Offer) -> BTreeMap<&'static str, String> {
         ("trial", offer.trial.to_string()),
         ("limit", offer.limit.map(|limit| format!("{} {}", limit.unit(), limit.count())).unwrap_or_default()),
         ("parent_offer_ids", offer.parents.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")),
+        ("billing_cycles", offer.commitments.cycle_words()),
+        ("terms", offer.commitments.term_words()),
         ("product_family", offer.product_family.clone()),
     ])
 }

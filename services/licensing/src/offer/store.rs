@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use base::{Fault, Id, Keyset, Page, Seek, Timestamp};
 use db::{Record, Row, Tx};
 
+use super::commitment::{BillingCycle, Commitments, Term};
 use super::{Limit, Offer};
 use crate::product::Product;
 use base::names::{prefix_end, sort_key};
@@ -30,6 +31,7 @@ impl Record for Offer {
             trial: row.get("trial")?,
             limit,
             parents: BTreeSet::new(),
+            commitments: commitments(row)?,
             product_family: row.get("product_family")?,
             create_time: row.get("create_time")?,
             update_time: row.get("update_time")?,
@@ -38,12 +40,20 @@ impl Record for Offer {
     }
 }
 
+fn commitments(row: &Row) -> Result<Commitments, Fault> {
+    let unknown = || Fault::internal("an offer's row holds an unknown commitment");
+    let (cycles, terms): (String, String) = (row.get("billing_cycles")?, row.get("terms")?);
+    let cycles = cycles.split_whitespace().map(|word| BillingCycle::parse(word).ok_or_else(unknown));
+    let terms = terms.split_whitespace().map(|word| Term::parse(word).ok_or_else(unknown));
+    Ok(Commitments { billing_cycles: cycles.collect::<Result<_, _>>()?, terms: terms.collect::<Result<_, _>>()? })
+}
+
 /// The offer, held as it is.
 pub async fn get(tx: &mut Tx, id: Id<Offer>) -> Result<Option<Offer>, Fault> {
     let found: Option<Offer> = tx
         .sql(
             "SELECT offer_id, product_id, name, minimum_quantity, maximum_quantity, available, trial, limit_unit,
-                 limit_count, product_family, create_time, update_time, version
+                 limit_count, billing_cycles, terms, product_family, create_time, update_time, version
              FROM offers
              WHERE offer_id = $1",
         )
@@ -59,7 +69,7 @@ pub async fn lock(tx: &mut Tx, id: Id<Offer>) -> Result<Option<Offer>, Fault> {
     let found: Option<Offer> = tx
         .sql(
             "SELECT offer_id, product_id, name, minimum_quantity, maximum_quantity, available, trial, limit_unit,
-                 limit_count, product_family, create_time, update_time, version
+                 limit_count, billing_cycles, terms, product_family, create_time, update_time, version
              FROM offers
              WHERE offer_id = $1",
         )
@@ -134,7 +144,7 @@ pub async fn list(tx: &mut Tx, filter: &Filter, seek: &Seek, limit: usize) -> Re
     let rows: Vec<Offer> = tx
         .sql(
             "SELECT offer_id, product_id, name, minimum_quantity, maximum_quantity, available, trial, limit_unit,
-                 limit_count, product_family, create_time, update_time, version
+                 limit_count, billing_cycles, terms, product_family, create_time, update_time, version
              FROM offers
              WHERE name_key >= $1",
         )
@@ -160,8 +170,8 @@ pub async fn insert(tx: &mut Tx, offer: &Offer) -> Result<bool, Fault> {
     let inserted = tx
         .sql(
             "INSERT INTO offers (offer_id, product_id, name, name_key, minimum_quantity, maximum_quantity, available,
-                 trial, limit_unit, limit_count, product_family, version, create_time, update_time)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                 trial, limit_unit, limit_count, billing_cycles, terms, product_family, version, create_time, update_time)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
              ON CONFLICT DO NOTHING",
         )
         .bind(offer.id)
@@ -174,6 +184,8 @@ pub async fn insert(tx: &mut Tx, offer: &Offer) -> Result<bool, Fault> {
         .bind(offer.trial)
         .bind(offer.limit.map(|limit| limit.unit().to_owned()))
         .bind(offer.limit.map(Limit::count))
+        .bind(offer.commitments.cycle_words())
+        .bind(offer.commitments.term_words())
         .bind(&offer.product_family)
         .bind(offer.version)
         .bind(offer.create_time)
@@ -190,7 +202,8 @@ pub async fn insert(tx: &mut Tx, offer: &Offer) -> Result<bool, Fault> {
 pub async fn update(tx: &mut Tx, offer: &Offer, now: Timestamp) -> Result<(), Fault> {
     tx.sql(
         "UPDATE offers SET name = $2, name_key = $3, minimum_quantity = $4, maximum_quantity = $5, available = $6,
-             trial = $7, limit_unit = $8, limit_count = $9, product_family = $10, version = version + 1, update_time = $11
+             trial = $7, limit_unit = $8, limit_count = $9, billing_cycles = $10, terms = $11, product_family = $12,
+             version = version + 1, update_time = $13
          WHERE offer_id = $1",
     )
     .bind(offer.id)
@@ -202,6 +215,8 @@ pub async fn update(tx: &mut Tx, offer: &Offer, now: Timestamp) -> Result<(), Fa
     .bind(offer.trial)
     .bind(offer.limit.map(|limit| limit.unit().to_owned()))
     .bind(offer.limit.map(Limit::count))
+    .bind(offer.commitments.cycle_words())
+    .bind(offer.commitments.term_words())
     .bind(&offer.product_family)
     .bind(now)
     .execute()

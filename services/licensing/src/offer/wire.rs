@@ -9,6 +9,7 @@ use service::form::{etag, timestamp};
 use service::page_token::Tokens;
 use service::{Form, Wire};
 
+use super::commitment::{BillingCycle, Commitments, Term};
 use super::ops::{GetOffer, ListOffers, UpsertOffer};
 use super::store::Filter;
 use super::{COUNTRIES_MAX, LIMIT_MAX, Limit, Offer, PARENTS_MAX, PRODUCT_FAMILY_MAX, QUANTITY_MAX};
@@ -39,6 +40,7 @@ impl Wire for UpsertOffer {
         }
         let limit = limit(&mut form, &request);
         let parents = parents(&mut form, &request);
+        let commitments = commitments(&mut form, &request);
         let product_family = form.text("product_family", &request.product_family, 0..=PRODUCT_FAMILY_MAX);
         let version = form.etag(&request.etag);
         form.finish(|| {
@@ -53,6 +55,7 @@ impl Wire for UpsertOffer {
                 trial: request.trial,
                 limit: limit?,
                 parents,
+                commitments,
                 product_family: product_family?,
                 version,
             })
@@ -74,6 +77,65 @@ fn countries(form: &mut Form, codes: &[String]) -> BTreeSet<String> {
         form.take(format!("countries[{at}]"), Country::parse(code).map(|country| country.as_str().to_owned()))
     };
     codes.iter().enumerate().filter_map(read).collect()
+}
+
+fn commitments(form: &mut Form, request: &pb::UpsertOfferRequest) -> Commitments {
+    let mut commitments = Commitments::default();
+    for (at, number) in request.billing_cycles.iter().enumerate() {
+        commitments.billing_cycles.extend(billing_cycle(form, &format!("billing_cycles[{at}]"), *number).flatten());
+    }
+    for (at, number) in request.terms.iter().enumerate() {
+        commitments.terms.extend(term(form, &format!("terms[{at}]"), *number).flatten());
+    }
+    commitments
+}
+
+/// How often something is billed; nothing where nothing is said.
+pub(crate) fn billing_cycle(form: &mut Form, field: &str, number: i32) -> Option<Option<BillingCycle>> {
+    match pb::BillingCycle::try_from(number) {
+        Ok(pb::BillingCycle::Unspecified) => Some(None),
+        Ok(pb::BillingCycle::Monthly) => Some(Some(BillingCycle::Monthly)),
+        Ok(pb::BillingCycle::Annual) => Some(Some(BillingCycle::Annual)),
+        Ok(pb::BillingCycle::Triennial) => Some(Some(BillingCycle::Triennial)),
+        Ok(pb::BillingCycle::OneTime) => Some(Some(BillingCycle::OneTime)),
+        Err(_) => {
+            form.wrong(field, "UNKNOWN_VALUE", "is not a billing cycle");
+            None
+        }
+    }
+}
+
+/// For how long somebody is bound; nothing where nothing is said.
+pub(crate) fn term(form: &mut Form, field: &str, number: i32) -> Option<Option<Term>> {
+    match pb::Term::try_from(number) {
+        Ok(pb::Term::Unspecified) => Some(None),
+        Ok(pb::Term::OneMonth) => Some(Some(Term::OneMonth)),
+        Ok(pb::Term::OneYear) => Some(Some(Term::OneYear)),
+        Ok(pb::Term::ThreeYears) => Some(Some(Term::ThreeYears)),
+        Err(_) => {
+            form.wrong(field, "UNKNOWN_VALUE", "is not a term");
+            None
+        }
+    }
+}
+
+/// As [`billing_cycle`] reads it.
+pub(crate) const fn present_billing_cycle(cycle: BillingCycle) -> pb::BillingCycle {
+    match cycle {
+        BillingCycle::Monthly => pb::BillingCycle::Monthly,
+        BillingCycle::Annual => pb::BillingCycle::Annual,
+        BillingCycle::Triennial => pb::BillingCycle::Triennial,
+        BillingCycle::OneTime => pb::BillingCycle::OneTime,
+    }
+}
+
+/// As [`term`] reads it.
+pub(crate) const fn present_term(term: Term) -> pb::Term {
+    match term {
+        Term::OneMonth => pb::Term::OneMonth,
+        Term::OneYear => pb::Term::OneYear,
+        Term::ThreeYears => pb::Term::ThreeYears,
+    }
 }
 
 /// A trial has its own limit, so that none is given with it.
@@ -205,5 +267,12 @@ fn present(offer: &Offer) -> pb::Offer {
         limit: offer.limit.map_or(0, |limit| quantity(limit.count())),
         parent_offer_ids: offer.parents.iter().map(ToString::to_string).collect(),
         product_family: offer.product_family.clone(),
+        billing_cycles: offer
+            .commitments
+            .billing_cycles
+            .iter()
+            .map(|cycle| present_billing_cycle(*cycle).into())
+            .collect(),
+        terms: offer.commitments.terms.iter().map(|term| present_term(*term).into()).collect(),
     }
 }

@@ -19,6 +19,7 @@ use base::{Fault, Id, Timestamp};
 
 use crate::entitlement::{Pool, Shift};
 use crate::offer::Offer;
+use crate::offer::commitment::Commitment;
 use crate::organization::Organization;
 use crate::product::Product;
 
@@ -52,6 +53,8 @@ pub struct Subscription {
     pub state: State,
     /// When it ends by itself, if it is a trial.
     pub trial_end: Option<Timestamp>,
+    /// How often it is billed, and for how long its buyer is bound.
+    pub commitment: Commitment,
     /// The partner of record.
     pub partner: Id<Organization>,
     /// The reseller of record, if there is one.
@@ -242,15 +245,17 @@ impl Subscription {
     /// A trial, paid for under another offer of its product from now on.
     ///
     /// # Errors
-    /// As [`Subscription::check_trial`], `OFFER_NOT_SUITABLE`, `QUANTITY_BELOW_ASSIGNED`.
-    pub fn converted(self, quantity: i64, offer: &Offer, pool: &Pool) -> Result<Self, Fault> {
+    /// As [`Subscription::check_trial`], `OFFER_NOT_SUITABLE`, `QUANTITY_BELOW_ASSIGNED`, `BILLING_CYCLE_NOT_OFFERED`,
+    /// `TERM_NOT_OFFERED`.
+    pub fn converted(self, quantity: i64, commitment: Commitment, offer: &Offer, pool: &Pool) -> Result<Self, Fault> {
         self.check_trial()?;
         if offer.trial || offer.product != self.product {
             let message = "a trial becomes a subscription to the same product: name an offer of it that is no trial";
             return Err(Fault::precondition("OFFER_NOT_SUITABLE", message).with("product_id", self.product));
         }
         self.check_assigned(quantity, pool)?;
-        Ok(Self { quantity, offer: offer.id, trial_end: None, ..self })
+        let commitment = offer.commitments.choose(commitment)?;
+        Ok(Self { quantity, offer: offer.id, trial_end: None, commitment, ..self })
     }
 
     /// Whether it is gone for ever.
@@ -377,6 +382,7 @@ mod tests {
             quantity,
             state: State::Active { time: at(0) },
             trial_end: None,
+            commitment: Commitment::default(),
             partner: Id::from_uuid(id),
             reseller: None,
             create_time: at(0),

@@ -3,6 +3,7 @@
 use base::{Fault, Id};
 
 use super::{Reseller, Subscription};
+use crate::offer::commitment::Commitment;
 use crate::offer::{Limit, Offer};
 use crate::partner::{PartnerKind, Standing};
 
@@ -24,6 +25,10 @@ pub struct Line {
     pub parent: Option<Id<Subscription>>,
     /// What people will call the subscription; none for the offer's own name.
     pub friendly_name: Option<String>,
+    /// How often it is to be billed, and for how long the buyer is to be bound; nothing where there is no choice.
+    pub commitment: Commitment,
+    /// The reseller of record, if it is not the order's.
+    pub reseller_mpn_id: Option<String>,
 }
 
 /// Whether an offer can be ordered so for a customer in that country. Refusals carry the numbers of the vendor's portal.

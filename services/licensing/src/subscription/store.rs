@@ -6,6 +6,7 @@ use db::{Record, Row, Tx};
 
 use super::history::{Actor, Change, Kind};
 use super::{Reason, Reseller, State, Subscription};
+use crate::offer::commitment::{BillingCycle, Commitment, Term};
 use crate::offer::{Limit, Offer};
 use crate::organization::Organization;
 use crate::product::Product;
@@ -25,6 +26,7 @@ impl Record for Subscription {
             quantity: row.get("quantity")?,
             state: state(row)?,
             trial_end: row.get("trial_end_time")?,
+            commitment: commitment(row)?,
             partner: row.get("partner_id")?,
             reseller: reseller.zip(mpn_id).map(|(id, mpn_id)| Reseller { id, mpn_id }),
             create_time: row.get("create_time")?,
@@ -43,6 +45,15 @@ fn state(row: &Row) -> Result<State, Fault> {
         ("DELETED", Some(reason), None) => Ok(State::Deleted { reason, time }),
         _ => Err(Fault::internal("a subscription's row holds no state")),
     }
+}
+
+fn commitment(row: &Row) -> Result<Commitment, Fault> {
+    let unknown = || Fault::internal("a subscription's row holds an unknown commitment");
+    let (cycle, term): (Option<String>, Option<String>) = (row.get("billing_cycle")?, row.get("term")?);
+    Ok(Commitment {
+        billing_cycle: cycle.map(|word| BillingCycle::parse(&word).ok_or_else(unknown)).transpose()?,
+        term: term.map(|word| Term::parse(&word).ok_or_else(unknown)).transpose()?,
+    })
 }
 
 fn read_reason(text: &str) -> Result<Reason, Fault> {
@@ -77,9 +88,9 @@ pub async fn insert(tx: &mut Tx, subscription: &Subscription) -> Result<(), Faul
     let state = Written::of(subscription.state);
     tx.sql(
         "INSERT INTO subscriptions (subscription_id, order_id, customer_id, product_id, offer_id, parent_id,
-             friendly_name, name_key, quantity, state, state_reason, state_time, expire_time, trial_end_time, due_time,
-             partner_id, reseller_id, reseller_mpn_id, version, create_time, update_time)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)",
+             friendly_name, name_key, quantity, state, state_reason, state_time, expire_time, trial_end_time,
+             billing_cycle, term, due_time, partner_id, reseller_id, reseller_mpn_id, version, create_time, update_time)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)",
     )
     .bind(subscription.id)
     .bind(subscription.order)
@@ -95,6 +106,8 @@ pub async fn insert(tx: &mut Tx, subscription: &Subscription) -> Result<(), Faul
     .bind(state.time)
     .bind(state.expire_time)
     .bind(subscription.trial_end)
+    .bind(subscription.commitment.billing_cycle.map(|cycle| cycle.as_str().to_owned()))
+    .bind(subscription.commitment.term.map(|term| term.as_str().to_owned()))
     .bind(subscription.due_time())
     .bind(subscription.partner)
     .bind(reseller.map(|reseller| reseller.id))
@@ -113,7 +126,8 @@ pub async fn update(tx: &mut Tx, after: &Subscription) -> Result<(), Fault> {
     let updated = tx
         .sql(
             "UPDATE subscriptions SET offer_id = $3, quantity = $4, state = $5, state_reason = $6, state_time = $7,
-                 expire_time = $8, trial_end_time = $9, due_time = $10, version = version + 1, update_time = $11
+                 expire_time = $8, trial_end_time = $9, billing_cycle = $10, term = $11, due_time = $12,
+                 version = version + 1, update_time = $13
              WHERE subscription_id = $1 AND version = $2 - 1",
         )
         .bind(after.id)
@@ -125,6 +139,8 @@ pub async fn update(tx: &mut Tx, after: &Subscription) -> Result<(), Fault> {
         .bind(state.time)
         .bind(state.expire_time)
         .bind(after.trial_end)
+        .bind(after.commitment.billing_cycle.map(|cycle| cycle.as_str().to_owned()))
+        .bind(after.commitment.term.map(|term| term.as_str().to_owned()))
         .bind(after.due_time())
         .bind(after.update_time)
         .execute()
@@ -136,7 +152,7 @@ pub async fn update(tx: &mut Tx, after: &Subscription) -> Result<(), Fault> {
 pub async fn lock_family(tx: &mut Tx, id: Id<Subscription>) -> Result<Vec<Subscription>, Fault> {
     tx.sql(
         "SELECT subscription_id, order_id, customer_id, product_id, offer_id, parent_id, friendly_name, quantity, state,
-             state_reason, state_time, expire_time, trial_end_time, partner_id, reseller_id, reseller_mpn_id, version,
+             state_reason, state_time, expire_time, trial_end_time, billing_cycle, term, partner_id, reseller_id, reseller_mpn_id, version,
              create_time, update_time
          FROM subscriptions
          WHERE subscription_id = $1 OR parent_id = $1
@@ -188,7 +204,7 @@ pub async fn customer(tx: &mut Tx, id: Id<Subscription>) -> Result<Option<Id<Org
 pub async fn get(tx: &mut Tx, id: Id<Subscription>) -> Result<Option<Subscription>, Fault> {
     tx.sql(
         "SELECT subscription_id, order_id, customer_id, product_id, offer_id, parent_id, friendly_name, quantity, state,
-             state_reason, state_time, expire_time, trial_end_time, partner_id, reseller_id, reseller_mpn_id, version,
+             state_reason, state_time, expire_time, trial_end_time, billing_cycle, term, partner_id, reseller_id, reseller_mpn_id, version,
              create_time, update_time
          FROM subscriptions
          WHERE subscription_id = $1",
@@ -202,7 +218,7 @@ pub async fn get(tx: &mut Tx, id: Id<Subscription>) -> Result<Option<Subscriptio
 pub async fn hold(tx: &mut Tx, id: Id<Subscription>) -> Result<Option<Subscription>, Fault> {
     tx.sql(
         "SELECT subscription_id, order_id, customer_id, product_id, offer_id, parent_id, friendly_name, quantity, state,
-             state_reason, state_time, expire_time, trial_end_time, partner_id, reseller_id, reseller_mpn_id, version,
+             state_reason, state_time, expire_time, trial_end_time, billing_cycle, term, partner_id, reseller_id, reseller_mpn_id, version,
              create_time, update_time
          FROM subscriptions
          WHERE subscription_id = $1",
@@ -244,7 +260,7 @@ pub async fn list(tx: &mut Tx, filter: &Filter, seek: &Seek, limit: usize) -> Re
     let rows = tx
         .sql(
             "SELECT subscription_id, order_id, customer_id, product_id, offer_id, parent_id, friendly_name, quantity,
-                 state, state_reason, state_time, expire_time, trial_end_time, partner_id, reseller_id, reseller_mpn_id,
+                 state, state_reason, state_time, expire_time, trial_end_time, billing_cycle, term, partner_id, reseller_id, reseller_mpn_id,
                  version, create_time, update_time
              FROM subscriptions
              WHERE customer_id = $1",

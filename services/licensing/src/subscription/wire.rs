@@ -11,6 +11,8 @@ use service::{Form, Wire};
 use super::ops::{GetSubscription, ListSubscriptions, PlaceOrder, Placed};
 use super::order::{LINES_MAX, Line};
 use super::{Reason, State, Subscription};
+use crate::offer;
+use crate::offer::commitment::Commitment;
 
 /// Characters of a friendly name at most.
 const FRIENDLY_NAME_MAX: usize = 100;
@@ -55,15 +57,27 @@ fn lines(form: &mut Form, lines: &[pb::OrderLine]) -> Vec<Line> {
         let offer = form.id(format!("lines[{at}].offer_id"), &line.offer_id);
         let name = form.text(format!("lines[{at}].friendly_name"), &line.friendly_name, 0..=FRIENDLY_NAME_MAX);
         let parent = form.optional_id(format!("lines[{at}].parent_subscription_id"), &line.parent_subscription_id);
+        let commitment = commitment(form, &format!("lines[{at}]."), line.billing_cycle, line.term);
+        let mpn_id = form.text(format!("lines[{at}].reseller_mpn_id"), &line.reseller_mpn_id, 0..=MPN_ID_MAX);
         if line.quantity < 1 {
             form.wrong(format!("lines[{at}].quantity"), "OUT_OF_RANGE", "a line orders at least one seat");
         }
-        if let (Some(offer), Some(name), Some(parent)) = (offer, name, parent) {
-            let friendly_name = Some(name).filter(|name| !name.is_empty());
-            parsed.push(Line { offer, quantity: line.quantity.into(), parent, friendly_name });
-        }
+        let line = || {
+            let friendly_name = Some(name?).filter(|name| !name.is_empty());
+            let reseller_mpn_id = Some(mpn_id?).filter(|mpn_id| !mpn_id.is_empty());
+            let (quantity, commitment) = (line.quantity.into(), commitment?);
+            Some(Line { offer: offer?, quantity, parent: parent?, friendly_name, commitment, reseller_mpn_id })
+        };
+        parsed.extend(line());
     }
     parsed
+}
+
+/// How often something is to be billed, and for how long its buyer is to be bound.
+fn commitment(form: &mut Form, path: &str, cycle: i32, term: i32) -> Option<Commitment> {
+    let billing_cycle = offer::wire::billing_cycle(form, &format!("{path}billing_cycle"), cycle);
+    let term = offer::wire::term(form, &format!("{path}term"), term);
+    Some(Commitment { billing_cycle: billing_cycle?, term: term? })
 }
 
 impl Wire for GetSubscription {
@@ -148,6 +162,12 @@ fn present(subscription: &Subscription) -> pb::Subscription {
         state_time: Some(timestamp(time)),
         expire_time: expire_time.map(timestamp),
         trial_end_time: subscription.trial_end.map(timestamp),
+        billing_cycle: subscription
+            .commitment
+            .billing_cycle
+            .map_or(pb::BillingCycle::Unspecified, offer::wire::present_billing_cycle)
+            .into(),
+        term: subscription.commitment.term.map_or(pb::Term::Unspecified, offer::wire::present_term).into(),
     }
 }
 

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::Subject;
 use crate::offer::Offer;
+use crate::offer::commitment::Commitment;
 use crate::policy::{self, Permission, Target};
 use crate::subscription::change::Family;
 use crate::subscription::order::{check_limit, check_parent, check_terms};
@@ -18,6 +19,7 @@ pub struct ConvertTrial {
     pub(in crate::subscription) subject: Subject,
     pub(in crate::subscription) offer: Id<Offer>,
     pub(in crate::subscription) quantity: i64,
+    pub(in crate::subscription) commitment: Commitment,
 }
 
 impl Operation for ConvertTrial {
@@ -49,7 +51,7 @@ impl Operation for ConvertTrial {
         check_parent(&offer, family.parent.as_ref())?;
         check_add_ons(cx, &family, offer.id).await?;
         let pool = entitlement::store::of_subscription(&mut cx.tx, trial.customer, trial.product).await?;
-        let after = trial.converted(self.quantity, &offer, &pool)?;
+        let after = trial.converted(self.quantity, self.commitment, &offer, &pool)?;
         if let Some(limit) = offer.effective_limit() {
             // Whoever orders something of the same product waits for its pool, so that what is counted stays so.
             check_limit(limit, store::count_under(&mut cx.tx, after.customer, offer.id, limit).await?)?;

@@ -94,11 +94,7 @@ impl PlaceOrder {
             return Err(Fault::not_found("customer", self.customer));
         };
         let reseller = match &self.reseller_mpn_id {
-            Some(mpn_id) if standing.is_some_and(|standing| standing.mpn_id == *mpn_id) => {
-                let message = "this is your own organization's MPN id; name the reseller, or nobody";
-                return Err(Fault::precondition("MPN_ID_IS_OWN", message).with("partner_center_code", 2072));
-            }
-            Some(mpn_id) => Some(check_reseller(partner::store::reseller(&mut cx.tx, seller, mpn_id).await?)?),
+            Some(mpn_id) => Some(named_reseller(cx, seller, mpn_id).await?),
             None => None,
         };
         Ok(Terms { seller, reseller, family: None, country })
@@ -107,8 +103,7 @@ impl PlaceOrder {
     /// A customer buys by itself where a partner lets it, on the account of that partner (C26).
     async fn terms_of_customer(&self, cx: &mut Cx<Licensing>) -> Result<Terms, Fault> {
         if self.reseller_mpn_id.is_some() {
-            let message = "stays that of the subscription that the order is based on; leave it out";
-            return Err(Fault::field("reseller_mpn_id", "UNKNOWN_VALUE", message));
+            return Err(reseller_stays("reseller_mpn_id"));
         }
         let Some(id) = self.base else {
             let message = "names the subscription that the order is based on";
@@ -131,9 +126,7 @@ impl PlaceOrder {
         };
         // The reseller of record stays, and takes part in what is new like one whom the partner names (C20).
         let reseller = match base.reseller {
-            Some(Reseller { mpn_id, .. }) => {
-                Some(check_reseller(partner::store::reseller(&mut cx.tx, base.partner, &mpn_id).await?)?)
-            }
+            Some(Reseller { mpn_id, .. }) => Some(named_reseller(cx, base.partner, &mpn_id).await?),
             None => None,
         };
         Ok(Terms { seller: base.partner, reseller, family: Some(family), country })
@@ -185,6 +178,11 @@ impl PlaceOrder {
         check_terms(line.quantity, &offer, &terms.country)?;
         let parent = line.parent.map(|id| parents.get(&id).ok_or_else(|| Fault::not_found("subscription", id)));
         check_parent(&offer, parent.transpose()?)?;
+        let reseller = match (&line.reseller_mpn_id, terms.family.is_some()) {
+            (None, _) => terms.reseller.clone(),
+            (Some(mpn_id), false) => Some(named_reseller(cx, terms.seller, mpn_id).await?),
+            (Some(_), true) => return Err(reseller_stays("lines.reseller_mpn_id")),
+        };
         let now = cx.now();
         let subscription = Subscription {
             id: cx.new_id(),
@@ -197,8 +195,9 @@ impl PlaceOrder {
             quantity: line.quantity,
             state: State::Active { time: now },
             trial_end: offer.trial.then(|| now + TRIAL_LIFE),
+            commitment: offer.commitments.choose(line.commitment)?,
             partner: terms.seller,
-            reseller: terms.reseller.clone(),
+            reseller,
             create_time: now,
             update_time: now,
             version: 1,
@@ -233,4 +232,19 @@ impl PlaceOrder {
         }
         Ok(())
     }
+}
+
+/// The reseller of record that a seller's order names.
+async fn named_reseller(cx: &mut Cx<Licensing>, seller: Id<Organization>, mpn_id: &str) -> Result<Reseller, Fault> {
+    let standing = partner::store::standing(&mut cx.tx, seller).await?;
+    if standing.is_some_and(|standing| standing.mpn_id == mpn_id) {
+        let message = "this is your own organization's MPN id; name the reseller, or nobody";
+        return Err(Fault::precondition("MPN_ID_IS_OWN", message).with("partner_center_code", 2072));
+    }
+    check_reseller(partner::store::reseller(&mut cx.tx, seller, mpn_id).await?)
+}
+
+fn reseller_stays(field: &str) -> Fault {
+    let message = "stays that of the subscription that the order is based on; leave it out";
+    Fault::field(field, "UNKNOWN_VALUE", message)
 }

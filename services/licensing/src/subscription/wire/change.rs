@@ -6,7 +6,7 @@ use service::form::timestamp;
 use service::page_token::Tokens;
 use service::{Form, Wire};
 
-use super::{present, present_reason, quantity};
+use super::{commitment, present, present_reason, quantity};
 use crate::subscription::change::Turned;
 use crate::subscription::history::{Change, Kind};
 use crate::subscription::ops::{
@@ -103,7 +103,9 @@ impl Wire for ConvertTrial {
         let subject = subject(&mut form, &request.subscription_id, &request.etag);
         let offer = form.id("offer_id", &request.offer_id);
         check_seats(&mut form, request.quantity);
-        form.finish(|| Some(Self { subject: subject?, offer: offer?, quantity: request.quantity.into() }))
+        let commitment = commitment(&mut form, "", request.billing_cycle, request.term);
+        let quantity = request.quantity.into();
+        form.finish(|| Some(Self { subject: subject?, offer: offer?, quantity, commitment: commitment? }))
     }
 
     fn present(subscription: Subscription) -> Self::Response {
