@@ -140,6 +140,34 @@ async fn a_fact_that_its_receiver_does_not_know_waits_alone(
     soon("what is unknown is kept, and nothing else", rest).await;
 }
 
+#[rstest]
+#[tokio::test]
+async fn what_waits_for_a_receiver_who_was_away_arrives_with_the_next_fact_that_it_takes(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let world = World::start(kind).await;
+    soon("the platform is told", world.identity.told()).await;
+    let (identity, partner) = (world.identity.db().await, world.partner.db().await);
+    world.edges[2].set(Mode::Cut).await;
+    let [early, late] = [Uuid::now_v7(), Uuid::now_v7()];
+    put(&identity, "partner", &[floor_of(early, 7)]).await;
+    // As if the outage had been a long one. Only a fact that nobody has claimed is put off.
+    soon("the fact is put off", async { while put_off_for_an_hour(&identity).await != 1 {} }).await;
+
+    world.edges[2].set(Mode::Pass).await;
+    put(&identity, "partner", &[floor_of(late, 8)]).await;
+    soon("the next fact arrives", async { while floor(&partner, late).await != Some(8) {} }).await;
+    soon("so does the one that waited", async { while floor(&partner, early).await != Some(7) {} }).await;
+}
+
+async fn put_off_for_an_hour(db: &Db) -> u64 {
+    let mut tx = db.write().await.unwrap();
+    let later = Clock::process_time() + Duration::from_secs(3600);
+    let put_off = tx.sql("UPDATE outbox SET lease_until = $1 WHERE receiver_away").bind(later).execute().await.unwrap();
+    tx.commit().await.unwrap();
+    put_off
+}
+
 fn floor_of(principal: Uuid, auth_version: i64) -> IdentityFact {
     let floor = PrincipalFloor { principal_id: principal.to_string(), auth_version };
     IdentityFact { version: auth_version, fact: Some(Fact::PrincipalFloor(floor)) }
@@ -150,8 +178,9 @@ async fn put(db: &Db, destination: &str, facts: &[IdentityFact]) {
     let mut tx = db.write().await.unwrap();
     for fact in facts {
         tx.sql(
-            "INSERT INTO outbox (outbox_id, destination, aggregate_id, version, fact, attempts, lease_until, create_time)
-             VALUES ($1, $2, $1, $3, $4, 0, $5, $5)",
+            "INSERT INTO outbox (outbox_id, destination, aggregate_id, version, fact, attempts, lease_until,
+                 receiver_away, create_time)
+             VALUES ($1, $2, $1, $3, $4, 0, $5, false, $5)",
         )
         .bind(Uuid::now_v7())
         .bind(destination)

@@ -2,7 +2,8 @@
 //!
 //! Rows are claimed by state with a lease, never by "id greater than last"; any replica may deliver them; delivery is
 //! at least once, and the receiver keeps the higher version. A delivered row is deleted. A fact that its receiver refuses
-//! waits alone: what is told later may arrive before it, of the same aggregate too, and has the higher version.
+//! waits alone: what is told later may arrive before it, of the same aggregate too, and has the higher version. What waits
+//! because its receiver was away is due as soon as the receiver takes anything else.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -79,8 +80,9 @@ pub(crate) async fn put(
         let id = Uuid::now_v7();
         tx.sql(
             "INSERT INTO outbox
-                 (outbox_id, destination, aggregate_id, version, fact, delivery_id, attempts, lease_until, create_time)
-             VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $7)",
+                 (outbox_id, destination, aggregate_id, version, fact, delivery_id, attempts, lease_until, receiver_away,
+                  create_time)
+             VALUES ($1, $2, $3, $4, $5, $6, 0, $7, false, $7)",
         )
         .bind(id)
         .bind(message.destination)
@@ -158,6 +160,9 @@ pub async fn relay<S, F>(
             Ok(_) => {
                 host.outbox_delivered.notify_waiters();
                 host.tell_moved();
+                if let Err(fault) = call_back(&host, destination).await {
+                    tracing::warn!(destination, %fault, "facts that wait could not be made due; their time will come");
+                }
             }
             Err(fault) => {
                 tracing::warn!(destination, %fault, "facts could not be delivered; they are tried again");
@@ -263,14 +268,46 @@ async fn put_off<S: Service>(
     let attempts = parcels.iter().map(|parcel| parcel.attempts).max().unwrap_or(0);
     let mut tx = host.db.write().await?;
     tx.sql_for(
-        "UPDATE outbox SET lease_until = $2 WHERE outbox_id IN (SELECT unhex(value) FROM json_each($1))",
-        "UPDATE outbox SET lease_until = $2 WHERE outbox_id = ANY($1)",
+        "UPDATE outbox SET lease_until = $2, receiver_away = $3
+         WHERE outbox_id IN (SELECT unhex(value) FROM json_each($1))",
+        "UPDATE outbox SET lease_until = $2, receiver_away = $3 WHERE outbox_id = ANY($1)",
     )
     .bind(ids.as_slice())
     .bind(host.clock.now() + backoff::away(attempts))
+    .bind(!peer::is_refusal(fault))
     .execute()
     .await?;
     tx.commit().await
+}
+
+/// The receiver has just taken something: what was put off while it was away is due. One batch for each delivery, so that
+/// a receiver who has come back gets a little at first, and more only while it takes what it gets.
+async fn call_back<S: Service>(host: &Host<S>, destination: &str) -> Result<(), Fault> {
+    let waiting = first_waiting(&host.db, destination).await?;
+    let Some(last) = waiting.last() else { return Ok(()) };
+    let mut tx = host.db.write().await?;
+    tx.sql(
+        "UPDATE outbox SET lease_until = $3, receiver_away = false
+         WHERE destination = $1 AND receiver_away AND outbox_id <= $2",
+    )
+    .bind(destination)
+    .bind(*last)
+    .bind(host.clock.now())
+    .execute()
+    .await?;
+    tx.commit().await
+}
+
+async fn first_waiting(db: &Db, destination: &str) -> Result<Vec<Uuid>, Fault> {
+    let mut tx = db.snapshot().await?;
+    let waiting = tx
+        .sql("SELECT outbox_id FROM outbox WHERE destination = $1 AND receiver_away ORDER BY outbox_id LIMIT $2")
+        .bind(destination)
+        .bind(BATCH)
+        .all()
+        .await?;
+    tx.rollback().await;
+    Ok(waiting)
 }
 
 async fn any_due(db: &Db, destination: &str, now: Timestamp) -> Result<bool, Fault> {
@@ -289,12 +326,12 @@ async fn claim(db: &Db, destination: &str, now: Timestamp) -> Result<Vec<Parcel>
     let mut tx = db.write().await?;
     let mut parcels: Vec<Parcel> = tx
         .sql_for(
-            "UPDATE outbox SET lease_until = $3, attempts = attempts + 1
+            "UPDATE outbox SET lease_until = $3, receiver_away = false, attempts = attempts + 1
              WHERE outbox_id IN (
                  SELECT outbox_id FROM outbox WHERE destination = $1 AND lease_until <= $2
                  ORDER BY outbox_id LIMIT $4)
              RETURNING outbox_id, version, fact, attempts",
-            "UPDATE outbox SET lease_until = $3, attempts = attempts + 1
+            "UPDATE outbox SET lease_until = $3, receiver_away = false, attempts = attempts + 1
              WHERE outbox_id IN (
                  SELECT outbox_id FROM outbox WHERE destination = $1 AND lease_until <= $2
                  ORDER BY outbox_id LIMIT $4 FOR UPDATE SKIP LOCKED)
