@@ -7,6 +7,7 @@ use base::{Fault, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::network::network;
 use crate::token::{Claims, OnBehalfOf, PrincipalKind};
 
 /// The one who calls, as far as it was proven.
@@ -87,6 +88,15 @@ impl Caller {
         }
     }
 
+    /// Who it is to a rate limit: nobody gets more by having many addresses of one network.
+    pub(crate) fn counted_as(&self) -> String {
+        match self {
+            Self::Anonymous { source } => network(*source).to_string(),
+            Self::Principal(principal) => principal.id.to_string(),
+            Self::Peer(service) => service.clone(),
+        }
+    }
+
     /// Writes the caller down, for work that goes on in their name after the call.
     ///
     /// # Errors
@@ -130,5 +140,19 @@ mod micros {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
         i64::deserialize(deserializer).map(Timestamp::from_micros)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_network_of_ipv6_is_one_caller_to_a_rate_limit() {
+        let counted = |address: &str| Caller::Anonymous { source: address.parse().expect("an address") }.counted_as();
+        assert_eq!(counted("2001:db8::1"), counted("2001:db8::ffff:ffff:ffff:ffff"));
+        assert_ne!(counted("2001:db8::1"), counted("2001:db8:0:1::1"));
+        assert_ne!(counted("192.0.2.1"), counted("192.0.2.2"));
+        assert_eq!(counted("192.0.2.1"), counted("::ffff:192.0.2.1"));
     }
 }

@@ -78,11 +78,7 @@ impl<O: Operation> Call<O> {
         journaled.request_hash = replay.as_ref().map(|key| key.hash(&host.keys));
         let operation = O::parse(body)?;
         if let Some(target) = operation.named_target(&caller) {
-            let source = match &caller {
-                Caller::Anonymous { source } => source.to_string(),
-                Caller::Principal(principal) => principal.id.to_string(),
-                Caller::Peer(service) => service.clone(),
-            };
+            let source = caller.counted_as();
             host.limiters.source_and_target.take(&format!("{}|{source}|{target}", O::METHOD))?;
             host.limiters.target.take(&format!("{}|{target}", O::METHOD))?;
         }
