@@ -51,6 +51,9 @@ pub struct Principal {
     /// When it proved who it is.
     #[serde(with = "micros")]
     pub auth_time: Timestamp,
+    /// From when its token does not hold any more.
+    #[serde(with = "micros", default = "long_ago")]
+    pub token_expire_time: Timestamp,
     /// The session of a user.
     pub session_id: Option<Uuid>,
     /// It has yet to replace a temporary password.
@@ -70,6 +73,7 @@ impl From<Claims> for Principal {
             roles: claims.roles.into_iter().collect(),
             auth_version: claims.auth_version,
             auth_time: claims.auth_time,
+            token_expire_time: claims.expires_at,
             session_id: claims.session,
             must_change_password: claims.must_change_password,
             on_behalf_of: claims.on_behalf_of,
@@ -128,6 +132,11 @@ impl Caller {
             Self::Anonymous { .. } | Self::Peer(_) => None,
         }
     }
+}
+
+/// Of one who was written down before tokens were asked how long they hold.
+fn long_ago() -> Timestamp {
+    Timestamp::from_micros(0)
 }
 
 mod micros {
