@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use base::{Clock, Fault};
 use db::{Db, Dialect, Migration};
-use proto::identity::v1::GetJwksRequest;
 use proto::identity::v1::key_service_client::KeyServiceClient;
+use proto::identity::v1::{GetJwksRequest, GetJwksResponse};
 use proto::identity::v1::{RegisterOrganizationRequest, RegisterOrganizationResponse};
 use service::keys::ServiceKeys;
 use service::peer::Peer;
 use service::rate::{Rate, Rates};
 use service::token::Key;
-use service::{Cx, Fact, Host, NamedLimit, Operation, Parts, Preparation, Service, Wire};
+use service::{Cx, Fact, Host, NamedLimit, Operation, Parts, Preparation, Service, Watch, Wire};
 use tokio::sync::Semaphore;
 use tonic::{Request, Status};
 use uuid::Uuid;
@@ -177,6 +177,51 @@ impl Operation for AddBook {
             _ => {}
         }
         Ok(books)
+    }
+}
+
+/// How the number of shelves is read.
+pub const COUNT: &str = "SELECT count(*) FROM shelves";
+
+/// Watches how many shelves there are.
+pub async fn watch(host: &Arc<Host<Shelves>>) -> Result<(), Status> {
+    host.watch::<CountShelves>(Request::new(GetJwksRequest {})).await.map(drop)
+}
+
+/// Counts the shelves.
+#[derive(Debug)]
+pub struct CountShelves;
+
+impl Wire for CountShelves {
+    type Request = GetJwksRequest;
+    type Response = GetJwksResponse;
+    type Reply = i64;
+
+    fn parse(_: Self::Request) -> Result<Self, Fault> {
+        Ok(Self)
+    }
+
+    fn present(_: i64) -> Self::Response {
+        GetJwksResponse::default()
+    }
+}
+
+impl Operation for CountShelves {
+    type Service = Shelves;
+    const METHOD: &'static str = "/tandem.identity.v1.KeyService/GetJwks";
+    const PERMISSION: () = ();
+    type Prepared = ();
+
+    fn target(&self) {}
+
+    async fn run(&self, cx: &mut Cx<Shelves>, (): &()) -> Result<i64, Fault> {
+        cx.tx.sql(COUNT).one().await
+    }
+}
+
+impl Watch for CountShelves {
+    fn is_last(_: &i64) -> bool {
+        true
     }
 }
 

@@ -227,6 +227,37 @@ async fn a_refresh_token_is_good_once_and_presenting_it_again_ends_the_session(
 
 #[rstest]
 #[tokio::test]
+async fn a_refresh_token_that_comes_twice_ends_every_older_access_token_everywhere(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let world = World::shared(kind).await;
+    let registered = world.register().await;
+    let other = world.sign_in(&registered.admin_sign_in_name, PASSWORD).await;
+    let mut client = sessions(world).await;
+    let second = refresh(&mut client, &registered.session.refresh_token).await.unwrap();
+    let services = [world.to_identity().await, world.to_licensing().await, world.to_partner().await];
+    let mut services = services.map(LimitsServiceClient::new);
+    for service in &mut services {
+        service.get_limits(authorized(&second.access_token, GetLimitsRequest {})).await.unwrap();
+    }
+    let refused = Refused::by(refresh(&mut client, &registered.session.refresh_token).await);
+    assert_eq!(words(&refused), (Code::Unauthenticated, "REFRESH_TOKEN_INVALID"));
+
+    for old in [&registered.session.access_token, &second.access_token, &other.access_token] {
+        for service in &mut services {
+            let refused = Refused::by(service.get_limits(authorized(old, GetLimitsRequest {})).await);
+            assert_eq!(words(&refused), UNAUTHENTICATED);
+        }
+    }
+    // Who was not robbed goes on with their other session.
+    let fresh = refresh(&mut client, &other.refresh_token).await.unwrap().access_token;
+    for service in &mut services {
+        service.get_limits(authorized(&fresh, GetLimitsRequest {})).await.unwrap();
+    }
+}
+
+#[rstest]
+#[tokio::test]
 async fn signing_out_ends_this_session_and_no_other(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
     let world = World::shared(kind).await;
     let registered = world.register().await;

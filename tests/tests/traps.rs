@@ -25,6 +25,9 @@ use tonic::{Code, Status};
 /// How every transaction that may write begins on PostgreSQL.
 const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
+/// How every snapshot begins on PostgreSQL.
+const BEGIN_READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
 /// A task that will never be polled again when this returns.
 async fn give_up<T: std::fmt::Debug>(task: JoinHandle<T>) {
     task.abort();
@@ -223,6 +226,23 @@ async fn a_deadline_that_passes_in_the_middle_leaves_nothing_but_the_failure() {
     proxy.release();
     alone.host.db.close().await;
     assert_eq!(traces(&dump(&alone.direct).await), [0, 0, 1, 1]);
+}
+
+#[tokio::test]
+async fn a_watcher_who_goes_away_leaves_a_whole_look() {
+    let database = Database::migrated(Kind::Postgres, &shelf::migrations()).await;
+    let (proxy, url) = to_database(&database.settings().url);
+    let db = Db::open(&Settings { url, ..database.settings().clone() }).await.unwrap();
+    let (host, direct) = (shelf::host(db, 256, None), database.open().await);
+    proxy.on_statement(BEGIN_READ, Action::HoldAnswer, 1);
+    let watching = tokio::spawn(async move { shelf::watch(&host).await });
+    soon("BEGIN is under way", proxy.wait_triggered(1)).await;
+    give_up(watching).await;
+    proxy.on_statement(shelf::COUNT, Action::HoldAnswer, 1);
+    proxy.release();
+    soon("the look goes on", proxy.wait_triggered(2)).await;
+    proxy.release();
+    soon("to its end", async { while !idle_in_transaction(&direct).await.is_empty() {} }).await;
 }
 
 #[rstest]

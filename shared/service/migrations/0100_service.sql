@@ -59,8 +59,10 @@ CREATE TABLE outbox (
     delivery_id UUID,
     attempts BIGINT NOT NULL,
     lease_until TIMESTAMPTZ NOT NULL,
+    receiver_away BOOLEAN NOT NULL,
     create_time TIMESTAMPTZ NOT NULL
 );
+CREATE INDEX outbox_receiver_away ON outbox (destination, outbox_id) WHERE receiver_away;
 CREATE INDEX outbox_by_destination ON outbox (destination, lease_until);
 CREATE INDEX outbox_by_aggregate ON outbox (aggregate_id);
 CREATE INDEX outbox_by_delivery ON outbox (delivery_id) WHERE delivery_id IS NOT NULL;

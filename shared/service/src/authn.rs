@@ -95,9 +95,9 @@ impl<S: Service> Host<S> {
 
     pub(crate) fn limit(&self, caller: &Caller) -> Result<(), Fault> {
         match caller {
-            Caller::Anonymous { source } => self.limiters.source.take(&source.to_string()),
+            Caller::Anonymous { .. } => self.limiters.source.take(&caller.counted_as()),
             Caller::Principal(principal) => {
-                self.limiters.principal.take(&principal.id.to_string())?;
+                self.limiters.principal.take(&caller.counted_as())?;
                 self.limiters.tenant.take(&principal.organization_id.to_string())
             }
             Caller::Peer(_) => Ok(()),

@@ -7,6 +7,7 @@ use base::{Fault, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::network::network;
 use crate::token::{Claims, OnBehalfOf, PrincipalKind};
 
 /// The one who calls, as far as it was proven.
@@ -50,6 +51,9 @@ pub struct Principal {
     /// When it proved who it is.
     #[serde(with = "micros")]
     pub auth_time: Timestamp,
+    /// From when its token does not hold any more.
+    #[serde(with = "micros", default = "long_ago")]
+    pub token_expire_time: Timestamp,
     /// The session of a user.
     pub session_id: Option<Uuid>,
     /// It has yet to replace a temporary password.
@@ -69,6 +73,7 @@ impl From<Claims> for Principal {
             roles: claims.roles.into_iter().collect(),
             auth_version: claims.auth_version,
             auth_time: claims.auth_time,
+            token_expire_time: claims.expires_at,
             session_id: claims.session,
             must_change_password: claims.must_change_password,
             on_behalf_of: claims.on_behalf_of,
@@ -84,6 +89,15 @@ impl Caller {
             Self::Principal(principal) if principal.kind == PrincipalKind::Workload => "workload",
             Self::Principal(_) => "user",
             Self::Peer(_) => "service",
+        }
+    }
+
+    /// Who it is to a rate limit: nobody gets more by having many addresses of one network.
+    pub(crate) fn counted_as(&self) -> String {
+        match self {
+            Self::Anonymous { source } => network(*source).to_string(),
+            Self::Principal(principal) => principal.id.to_string(),
+            Self::Peer(service) => service.clone(),
         }
     }
 
@@ -120,6 +134,11 @@ impl Caller {
     }
 }
 
+/// Of one who was written down before tokens were asked how long they hold.
+fn long_ago() -> Timestamp {
+    Timestamp::from_micros(0)
+}
+
 mod micros {
     use base::Timestamp;
     use serde::{Deserialize, Deserializer, Serializer};
@@ -130,5 +149,19 @@ mod micros {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
         i64::deserialize(deserializer).map(Timestamp::from_micros)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_network_of_ipv6_is_one_caller_to_a_rate_limit() {
+        let counted = |address: &str| Caller::Anonymous { source: address.parse().expect("an address") }.counted_as();
+        assert_eq!(counted("2001:db8::1"), counted("2001:db8::ffff:ffff:ffff:ffff"));
+        assert_ne!(counted("2001:db8::1"), counted("2001:db8:0:1::1"));
+        assert_ne!(counted("192.0.2.1"), counted("192.0.2.2"));
+        assert_eq!(counted("192.0.2.1"), counted("::ffff:192.0.2.1"));
     }
 }

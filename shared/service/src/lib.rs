@@ -24,6 +24,7 @@ pub mod keys;
 pub mod keyset;
 pub mod limits;
 pub mod management;
+mod network;
 pub mod operation;
 pub mod outbox;
 pub mod page_token;

@@ -1,13 +1,15 @@
 //! The outbox: facts for other services are written in the transaction that makes them true, and delivered after it.
 //!
 //! Rows are claimed by state with a lease, never by "id greater than last"; any replica may deliver them; delivery is
-//! at least once, and the receiver keeps the higher version. A delivered row is deleted.
+//! at least once, and the receiver keeps the higher version. A delivered row is deleted. A fact that its receiver refuses
+//! waits alone: what is told later may arrive before it, of the same aggregate too, and has the higher version. What waits
+//! because its receiver was away is due as soon as the receiver takes anything else.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::{Fault, Kind, Timestamp};
+use base::{Fault, Timestamp};
 use db::{Db, Record, Row, Tx};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -17,6 +19,7 @@ use uuid::Uuid;
 use crate::backoff;
 use crate::executor::Host;
 use crate::operation::Service;
+use crate::peer;
 use crate::points::{OUTBOX_CLAIMED, OUTBOX_SENT};
 
 /// How long a claim holds.
@@ -77,8 +80,9 @@ pub(crate) async fn put(
         let id = Uuid::now_v7();
         tx.sql(
             "INSERT INTO outbox
-                 (outbox_id, destination, aggregate_id, version, fact, delivery_id, attempts, lease_until, create_time)
-             VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $7)",
+                 (outbox_id, destination, aggregate_id, version, fact, delivery_id, attempts, lease_until, receiver_away,
+                  create_time)
+             VALUES ($1, $2, $3, $4, $5, $6, 0, $7, false, $7)",
         )
         .bind(id)
         .bind(message.destination)
@@ -156,6 +160,9 @@ pub async fn relay<S, F>(
             Ok(_) => {
                 host.outbox_delivered.notify_waiters();
                 host.tell_moved();
+                if let Err(fault) = call_back(&host, destination).await {
+                    tracing::warn!(destination, %fault, "facts that wait could not be made due; their time will come");
+                }
             }
             Err(fault) => {
                 tracing::warn!(destination, %fault, "facts could not be delivered; they are tried again");
@@ -178,66 +185,129 @@ where
         return Ok(0);
     }
     let parcels = claim(&host.db, destination, now).await?;
-    let count = parcels.len();
-    if count == 0 {
-        return Ok(0);
-    }
-    match hand_over(host, parcels.clone(), send).await {
-        // The receiver refuses one of them: the others must not wait for it.
-        Err(fault) if count > 1 && fault.kind() != Kind::Unavailable => {
-            let mut delivered = 0;
-            let mut refused = Ok(0);
-            for parcel in parcels {
-                match hand_over(host, vec![parcel], send).await {
-                    Ok(one) => delivered += one,
-                    Err(fault) => refused = Err(fault),
-                }
-            }
-            if delivered > 0 { Ok(delivered) } else { refused }
-        }
-        outcome => outcome,
+    match hand_over(host, &parcels, send).await? {
+        Taken::All => Ok(parcels.len()),
+        Taken::Refused(fault) if parcels.len() == 1 => put_off(host, destination, &parcels, &fault).await.map(|()| 0),
+        Taken::Refused(_) => deliver_singly(host, destination, &parcels, send).await,
+        Taken::Away(fault) => put_off(host, destination, &parcels, &fault).await.and(Err(fault)),
     }
 }
 
-/// Sends parcels in one call, then forgets them, or puts them off when they were not taken.
-async fn hand_over<S, F>(host: &Host<S>, parcels: Vec<Parcel>, send: &impl Fn(Vec<Parcel>) -> F) -> Result<usize, Fault>
+/// The receiver refuses one of them: the others must not wait for it.
+async fn deliver_singly<S, F>(
+    host: &Host<S>,
+    destination: &str,
+    parcels: &[Parcel],
+    send: &impl Fn(Vec<Parcel>) -> F,
+) -> Result<usize, Fault>
 where
     S: Service,
     F: Future<Output = Result<(), Fault>> + Send,
 {
-    let ids: Vec<Uuid> = parcels.iter().map(|parcel| parcel.id).collect();
-    let attempts = parcels.iter().map(|parcel| parcel.attempts).max().unwrap_or(0);
-    let count = parcels.len();
-    host.points.at(OUTBOX_CLAIMED).await?;
-    let sent = send(parcels).await;
-    host.points.at(OUTBOX_SENT).await?;
-    match sent {
-        Ok(()) => {
-            let mut tx = host.db.write().await?;
-            tx.sql_for(
-                "DELETE FROM outbox WHERE outbox_id IN (SELECT unhex(value) FROM json_each($1))",
-                "DELETE FROM outbox WHERE outbox_id = ANY($1)",
-            )
-            .bind(ids.as_slice())
-            .execute()
-            .await?;
-            tx.commit().await?;
-            Ok(count)
-        }
-        Err(fault) => {
-            let mut tx = host.db.write().await?;
-            tx.sql_for(
-                "UPDATE outbox SET lease_until = $2 WHERE outbox_id IN (SELECT unhex(value) FROM json_each($1))",
-                "UPDATE outbox SET lease_until = $2 WHERE outbox_id = ANY($1)",
-            )
-            .bind(ids.as_slice())
-            .bind(host.clock.now() + backoff::away(attempts))
-            .execute()
-            .await?;
-            tx.commit().await?;
-            Err(fault)
+    let mut delivered = 0;
+    for (at, parcel) in parcels.iter().enumerate() {
+        let one = std::slice::from_ref(parcel);
+        match hand_over(host, one, send).await? {
+            Taken::All => delivered += 1,
+            Taken::Refused(fault) => put_off(host, destination, one, &fault).await?,
+            Taken::Away(fault) => return put_off(host, destination, &parcels[at..], &fault).await.and(Err(fault)),
         }
     }
+    Ok(delivered)
+}
+
+/// What the receiver did with a delivery.
+enum Taken {
+    All,
+    Refused(Fault),
+    Away(Fault),
+}
+
+/// Sends parcels in one call, and forgets them when they were taken.
+async fn hand_over<S, F>(host: &Host<S>, parcels: &[Parcel], send: &impl Fn(Vec<Parcel>) -> F) -> Result<Taken, Fault>
+where
+    S: Service,
+    F: Future<Output = Result<(), Fault>> + Send,
+{
+    if parcels.is_empty() {
+        return Ok(Taken::All);
+    }
+    host.points.at(OUTBOX_CLAIMED).await?;
+    let sent = send(parcels.to_vec()).await;
+    host.points.at(OUTBOX_SENT).await?;
+    match sent {
+        Ok(()) => {}
+        Err(fault) if peer::is_refusal(&fault) => return Ok(Taken::Refused(fault)),
+        Err(fault) => return Ok(Taken::Away(fault)),
+    }
+    let ids: Vec<Uuid> = parcels.iter().map(|parcel| parcel.id).collect();
+    let mut tx = host.db.write().await?;
+    tx.sql_for(
+        "DELETE FROM outbox WHERE outbox_id IN (SELECT unhex(value) FROM json_each($1))",
+        "DELETE FROM outbox WHERE outbox_id = ANY($1)",
+    )
+    .bind(ids.as_slice())
+    .execute()
+    .await?;
+    tx.commit().await?;
+    Ok(Taken::All)
+}
+
+/// Gives parcels back that were not taken, for later.
+async fn put_off<S: Service>(
+    host: &Host<S>,
+    destination: &str,
+    parcels: &[Parcel],
+    fault: &Fault,
+) -> Result<(), Fault> {
+    if let ([parcel], true) = (parcels, peer::is_refusal(fault)) {
+        let (id, version, attempts) = (parcel.id, parcel.version, parcel.attempts);
+        tracing::warn!(destination, outbox.id = %id, version, attempts, %fault, "a fact was refused; it waits alone");
+    }
+    let ids: Vec<Uuid> = parcels.iter().map(|parcel| parcel.id).collect();
+    let attempts = parcels.iter().map(|parcel| parcel.attempts).max().unwrap_or(0);
+    let mut tx = host.db.write().await?;
+    tx.sql_for(
+        "UPDATE outbox SET lease_until = $2, receiver_away = $3
+         WHERE outbox_id IN (SELECT unhex(value) FROM json_each($1))",
+        "UPDATE outbox SET lease_until = $2, receiver_away = $3 WHERE outbox_id = ANY($1)",
+    )
+    .bind(ids.as_slice())
+    .bind(host.clock.now() + backoff::away(attempts))
+    .bind(!peer::is_refusal(fault))
+    .execute()
+    .await?;
+    tx.commit().await
+}
+
+/// The receiver has just taken something: what was put off while it was away is due. One batch for each delivery, so that
+/// a receiver who has come back gets a little at first, and more only while it takes what it gets.
+async fn call_back<S: Service>(host: &Host<S>, destination: &str) -> Result<(), Fault> {
+    let waiting = first_waiting(&host.db, destination).await?;
+    let Some(last) = waiting.last() else { return Ok(()) };
+    let mut tx = host.db.write().await?;
+    tx.sql(
+        "UPDATE outbox SET lease_until = $3, receiver_away = false
+         WHERE destination = $1 AND receiver_away AND outbox_id <= $2",
+    )
+    .bind(destination)
+    .bind(*last)
+    .bind(host.clock.now())
+    .execute()
+    .await?;
+    tx.commit().await
+}
+
+async fn first_waiting(db: &Db, destination: &str) -> Result<Vec<Uuid>, Fault> {
+    let mut tx = db.snapshot().await?;
+    let waiting = tx
+        .sql("SELECT outbox_id FROM outbox WHERE destination = $1 AND receiver_away ORDER BY outbox_id LIMIT $2")
+        .bind(destination)
+        .bind(BATCH)
+        .all()
+        .await?;
+    tx.rollback().await;
+    Ok(waiting)
 }
 
 async fn any_due(db: &Db, destination: &str, now: Timestamp) -> Result<bool, Fault> {
@@ -256,12 +326,12 @@ async fn claim(db: &Db, destination: &str, now: Timestamp) -> Result<Vec<Parcel>
     let mut tx = db.write().await?;
     let mut parcels: Vec<Parcel> = tx
         .sql_for(
-            "UPDATE outbox SET lease_until = $3, attempts = attempts + 1
+            "UPDATE outbox SET lease_until = $3, receiver_away = false, attempts = attempts + 1
              WHERE outbox_id IN (
                  SELECT outbox_id FROM outbox WHERE destination = $1 AND lease_until <= $2
                  ORDER BY outbox_id LIMIT $4)
              RETURNING outbox_id, version, fact, attempts",
-            "UPDATE outbox SET lease_until = $3, attempts = attempts + 1
+            "UPDATE outbox SET lease_until = $3, receiver_away = false, attempts = attempts + 1
              WHERE outbox_id IN (
                  SELECT outbox_id FROM outbox WHERE destination = $1 AND lease_until <= $2
                  ORDER BY outbox_id LIMIT $4 FOR UPDATE SKIP LOCKED)

@@ -1,5 +1,6 @@
 //! Calls to another service's internal listener: a lazy channel, a service token for each call, a deadline.
 
+use std::error::Error as _;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -121,5 +122,59 @@ impl Peer {
         Fault::unavailable("PEER_UNAVAILABLE", format!("the {} service does not answer; try again", self.name))
             .with("service", self.name)
             .because(status)
+    }
+}
+
+/// Whether a peer refused what it was sent, and not merely when it came or by whom: it said so in words of its own
+/// (§6: every refusal has an ErrorInfo), of which [`Peer::refusal`] passes on some and keeps the others as the cause.
+pub(crate) fn is_refusal(fault: &Fault) -> bool {
+    let Some(status) = fault.source().and_then(|source| source.downcast_ref::<Status>()) else {
+        return fault.kind() != Kind::Unavailable;
+    };
+    let reason = status.get_details_error_info().map(|info| info.reason);
+    match (status.code(), reason.as_deref()) {
+        (_, None) | (Code::Unimplemented, Some("METHOD_UNKNOWN")) => false,
+        (Code::ResourceExhausted, reason) => reason == Some("MESSAGE_TOO_LARGE"),
+        (code, _) => !matches!(
+            code,
+            Code::Unavailable
+                | Code::DeadlineExceeded
+                | Code::Cancelled
+                | Code::Unauthenticated
+                | Code::PermissionDenied
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::status;
+
+    fn peer() -> Peer {
+        let keys = ServiceKeys::random(&["here"]).remove("here").expect("the keys that were made");
+        Peer::new("there", "http://127.0.0.1:1", None, Arc::new(keys), Clock::new()).expect("an address")
+    }
+
+    #[tokio::test]
+    async fn what_a_peer_says_of_what_it_was_sent_is_a_refusal_and_what_it_says_of_itself_is_none() {
+        let answers = [
+            (Fault::invalid("MALFORMED", ""), true),
+            (Fault::unimplemented("FACT_UNKNOWN", ""), true),
+            (Fault::internal("a statement failed"), true),
+            (Fault::exhausted("MESSAGE_TOO_LARGE", ""), true),
+            (Fault::exhausted("OVERLOADED", ""), false),
+            (Fault::unavailable("DATABASE_UNAVAILABLE", ""), false),
+            (Fault::unimplemented("METHOD_UNKNOWN", ""), false),
+            (Fault::unauthenticated("UNAUTHENTICATED", ""), false),
+            (Fault::denied("CALLER_NOT_ALLOWED", ""), false),
+            (Fault::deadline(), false),
+        ];
+        for (answer, expected) in answers {
+            let fault = peer().refusal(status("test.example", &answer));
+            assert_eq!(is_refusal(&fault), expected, "{answer}");
+        }
+        assert!(!is_refusal(&peer().refusal(Status::internal("a proxy says so"))), "an answer without ErrorInfo");
+        assert!(is_refusal(&Fault::internal("a fact cannot be decoded")), "what could not even be sent");
     }
 }

@@ -78,11 +78,7 @@ impl<O: Operation> Call<O> {
         journaled.request_hash = replay.as_ref().map(|key| key.hash(&host.keys));
         let operation = O::parse(body)?;
         if let Some(target) = operation.named_target(&caller) {
-            let source = match &caller {
-                Caller::Anonymous { source } => source.to_string(),
-                Caller::Principal(principal) => principal.id.to_string(),
-                Caller::Peer(service) => service.clone(),
-            };
+            let source = caller.counted_as();
             host.limiters.source_and_target.take(&format!("{}|{source}|{target}", O::METHOD))?;
             host.limiters.target.take(&format!("{}|{target}", O::METHOD))?;
         }
@@ -127,6 +123,8 @@ struct Done<O: Operation> {
     told: Vec<Uuid>,
     wait: bool,
     continuation: Option<Uuid>,
+    /// What was committed is what the refusal brings about.
+    refusal: Option<Fault>,
 }
 
 impl<O: Operation> Unit<O> {
@@ -150,7 +148,7 @@ impl<O: Operation> Unit<O> {
                 response.metadata_mut().insert(PROPAGATION, MetadataValue::from_static("pending"));
             }
         }
-        Ok(response)
+        done.refusal.map_or(Ok(response), Err)
     }
 
     /// Waits for what the operation began to end, at most 2 s, and answers as it stands then. It goes on whether or not
@@ -284,13 +282,13 @@ impl<O: Operation> Unit<O> {
             Ok(Inside::Continued(id)) => {
                 cx.tx.rollback().await;
                 let response = O::Response::default();
-                Ok(Done { response, told: Vec::new(), wait: false, continuation: Some(id) })
+                Ok(Done { response, told: Vec::new(), wait: false, continuation: Some(id), refusal: None })
             }
             Ok(Inside::Replayed(reply)) => {
                 cx.tx.rollback().await;
                 let response = O::Response::decode(reply.as_slice())
                     .map_err(|error| Fault::internal("a saved reply cannot be decoded").because(error))?;
-                Ok(Done { response, told: Vec::new(), wait: false, continuation: None })
+                Ok(Done { response, told: Vec::new(), wait: false, continuation: None, refusal: None })
             }
             Ok(Inside::Ran { response, told }) if self.dry => {
                 cx.tx.rollback().await;
@@ -300,7 +298,7 @@ impl<O: Operation> Unit<O> {
                 }
                 let output = &self.host.contract.method(O::METHOD)?.output;
                 let response = dry_run::blank(&response, output, &cx.made)?;
-                Ok(Done { response, told: Vec::new(), wait: false, continuation: None })
+                Ok(Done { response, told: Vec::new(), wait: false, continuation: None, refusal: None })
             }
             Ok(Inside::Ran { response, told }) => {
                 let (wait, continuation) = (cx.wait_for_delivery, cx.continuation);
@@ -313,10 +311,7 @@ impl<O: Operation> Unit<O> {
                 } else {
                     cx.tx.commit().await?;
                 }
-                if let Some(refusal) = cx.refusal {
-                    return Err(refusal.into());
-                }
-                Ok(Done { response, told, wait, continuation })
+                Ok(Done { response, told, wait, continuation, refusal: cx.refusal })
             }
             Err(fault) => {
                 cx.tx.rollback().await;

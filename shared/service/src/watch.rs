@@ -1,7 +1,8 @@
 //! Reads that are answered again after every change: a server stream of what one read answers.
 //!
 //! Each look is a snapshot of its own, authorized anew, so that a watcher who loses what the read rests on loses the
-//! stream too. A look is made when something moved in this process, and every quarter of a second for the others.
+//! stream too, and so does one whose token has expired. A look is made when something moved in this process, and every
+//! quarter of a second for the others.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,7 @@ use crate::status::status;
 
 /// The safety net beside being woken.
 const POLL: Duration = Duration::from_millis(250);
-/// How long a stream lives at most: as long as a token. What its reader loses meanwhile ends it at the next look.
+/// How long a stream lives at most. What its reader loses meanwhile ends it at the next look.
 const LIFE: Duration = Duration::from_secs(600);
 /// Answers that wait for a slow reader.
 const BUFFER: usize = 4;
@@ -56,8 +57,11 @@ impl<S: Service> Host<S> {
         let caller = self.authenticate(&request, method, until).await?;
         self.limit(&caller)?;
         let watcher = Watcher { host: Arc::clone(self), caller, operation: O::parse(request.into_inner())?, until };
-        // The first look is the call's own answer: a refusal is its status.
-        let first = watcher.look().await?;
+        // The first look is the call's own answer: a refusal is its status. It has a task of its own, like any unit of
+        // work: a caller who goes away must never drop a half-begun transaction.
+        let looking = tokio::spawn(async move { watcher.look().await.map(|first| (watcher, first)) }.in_current_span());
+        let looked = in_time(until, looking).await?;
+        let (watcher, first) = looked.map_err(|error| Fault::internal("a look panicked").because(error))??;
         let (send, receive) = mpsc::channel(BUFFER);
         tokio::spawn(async move { watcher.follow(first, &send).await }.in_current_span());
         Ok(Response::new(ReceiverStream::new(receive)))
@@ -131,6 +135,9 @@ impl<O: Watch> Watcher<O> {
 
     async fn read(&self, cx: &mut Cx<O::Service>) -> Result<Look<O::Response>, Fault> {
         if let Some(principal) = self.caller.principal() {
+            if principal.token_expire_time <= cx.now() {
+                return Err(Fault::unauthenticated("UNAUTHENTICATED", "the access token is not valid any more"));
+            }
             floor::check(&mut cx.tx, principal).await?;
         }
         O::Service::authorize(cx, O::PERMISSION, &self.operation.target()).await?;

@@ -386,3 +386,17 @@ async fn an_acceptance_is_watched_step_by_step_until_it_is_over(#[values(Kind::S
         }
     }
 }
+
+#[rstest]
+#[tokio::test]
+async fn watching_ends_with_the_token_that_it_rests_on(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let scene = Scene::set(kind, false).await;
+    let request = pb::WatchInvitationRequest { invitation_id: scene.invitation.clone() };
+    let mut client = scene.world.invitations().await;
+    let stream = client.watch_invitation(authorized(&scene.reseller.session.access_token, request)).await;
+    let mut stream = stream.unwrap().into_inner();
+    soon("the first answer", stream.message()).await.unwrap().unwrap();
+    scene.world.clock.advance(Duration::from_secs(605));
+    let ended = soon("the end", stream.message()).await;
+    assert_eq!(Refused::by(ended), (Code::Unauthenticated, "UNAUTHENTICATED".to_owned()));
+}

@@ -236,7 +236,8 @@ impl Operation for RefreshSession {
         Target::Nothing
     }
 
-    /// `None` when the token was used before: its session ends with this call, which has to be committed.
+    /// `None` when the token was used before, which is how a theft shows: its session ends with this call, which has to be
+    /// committed, and every older access token of the user is refused everywhere. Other sessions refresh theirs.
     async fn run(&self, cx: &mut Cx<Identity>, (): &()) -> Result<Option<Opened>, Fault> {
         let invalid =
             || Fault::unauthenticated("REFRESH_TOKEN_INVALID", "the refresh token is not valid; sign in again");
@@ -248,6 +249,9 @@ impl Operation for RefreshSession {
         if !current || !store::use_token(&mut cx.tx, &self.digest).await? {
             store::end(&mut cx.tx, session.id).await?;
             let user = user::store::get(&mut cx.tx, session.user).await?.ok_or_else(invalid)?;
+            let now = cx.now();
+            let auth_version = user::store::raise_auth_version(&mut cx.tx, user.id, now).await?;
+            raise_floor(cx, user.id.uuid(), auth_version).await?;
             cx.record(
                 Fact::new("RefreshTokenReused")
                     .about("user", user.id.uuid())

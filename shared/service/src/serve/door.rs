@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,6 +18,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
+
+use crate::network::network;
 
 /// How many may be inside.
 #[derive(Clone, Copy, Debug)]
@@ -125,14 +127,6 @@ impl Drop for Place {
             _ => drop(inside.remove(&self.from)),
         }
         gauge!("connections_open").decrement(1);
-    }
-}
-
-/// Whom an address belongs to: whoever has one IPv6 address has the 2^64 around it.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
-        address => address,
     }
 }
 
