@@ -1,51 +1,12 @@
 //! Calls as they stand on the wire: a method is told by its path, and a message is its bytes.
 
-use prost::bytes::{Buf as _, BufMut as _};
+use tests::harness::bytes::Bytes;
 use tests::world::authorized;
 use tonic::client::Grpc;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use super::contract::Rpc;
-
-/// Bytes, whatever they mean.
-#[derive(Default)]
-struct Bytes;
-
-impl Codec for Bytes {
-    type Encode = Vec<u8>;
-    type Decode = Vec<u8>;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Bytes {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn encode(&mut self, message: Vec<u8>, wire: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        wire.put_slice(&message);
-        Ok(())
-    }
-}
-
-impl Decoder for Bytes {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn decode(&mut self, wire: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
-        Ok(Some(wire.copy_to_bytes(wire.remaining()).to_vec()))
-    }
-}
 
 /// Calls the method; of a stream the first message is the answer.
 pub(super) async fn call(

@@ -18,6 +18,12 @@ async fn verify(world: &World, token: &str) -> Result<VerifySeatsResponse, Statu
     client.verify_seats(authorized(token, VerifySeatsRequest {})).await.map(tonic::Response::into_inner)
 }
 
+/// The operator proves that no counter is wrong, whoever has just moved them.
+pub(crate) async fn counted_right(world: &World) {
+    let found = verify(world, &world.catalog_operator().await).await.unwrap();
+    assert!(found.pools > 0 && found.drifts.is_empty(), "{found:?}");
+}
+
 /// Writes to licensing's database behind its back.
 async fn plant(world: &World, customer: &str, what: fn(&mut db::Tx, Uuid) -> db::Statement<'_>) {
     let mut tx = world.licensing.db().await.write().await.unwrap();

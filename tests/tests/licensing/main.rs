@@ -1,7 +1,9 @@
 //! Licensing: what it is told, the catalog, orders, seats and licenses.
 #![expect(clippy::unwrap_used, reason = "a test has nothing better to do than fail")]
 
+mod away;
 mod catalog;
+mod clouds;
 mod commitments;
 mod counters;
 mod decisions;
@@ -11,6 +13,8 @@ mod facts;
 mod holders;
 mod offers;
 mod orders;
+mod paging;
+mod parted;
 mod plans;
 mod published;
 mod purchases;

@@ -7,14 +7,17 @@ use db::{Db, Tx};
 use licensing::api::Api;
 use proto::identity::v1::identity_fact::Fact;
 use proto::identity::v1::{IdentityFact, UserFact, user_fact};
-use proto::licensing::v1::UpdateLicensesRequest;
 use proto::licensing::v1::license_service_server::LicenseService as _;
+use proto::licensing::v1::{ProductRules, UpdateLicensesRequest};
 use rstest::rstest;
 use testkit::database::Kind;
-use tests::world::{Grant, World, authorized, process_config, soon};
+use tests::world::{Grant, World, authorized, fresh, process_config, soon};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use super::counters::counted_right;
+use super::plans::{rule, suite};
+use super::rules::needs;
 use super::trade::{Licenses, Shop, Trade, change, words};
 
 /// Another process on licensing's database. PostgreSQL only: a SQLite file has one process.
@@ -56,6 +59,7 @@ async fn of_fifty_who_want_the_last_seat_at_once_one_gets_it(#[values(Kind::Sqli
     assert_eq!(told, BTreeMap::from([("CHANGED".to_owned(), 1), ("NO_SEATS_AVAILABLE".to_owned(), 49)]));
     let owned = shop.entitlement(trade.helper(), &trade.customer, &trade.product).await;
     assert_eq!((owned.total, owned.consumed), (1, 1));
+    counted_right(world).await;
 }
 
 /// The counter of each pool and the licenses that there are, as one moment saw them.
@@ -119,6 +123,7 @@ async fn counters_are_right_at_every_moment_and_with_more_demand_than_seats_none
     let mut licenses = licenses;
     licenses.update(trade.helper(), change(&trade.customer, &users, &[&trade.product], &[])).await.unwrap();
     assert_eq!(shop.entitlement(trade.helper(), &trade.customer, &trade.product).await.available, 0);
+    counted_right(world).await;
 }
 
 /// Holds the customer's pools as somebody does who gives licenses.
@@ -158,7 +163,7 @@ async fn who_is_found_allowed_gives_licenses_before_the_permission_ends_and_not_
     let request = change(&trade.customer, &users, &[&trade.product], &[]);
     let mut licenses = Licenses::of(&world).await;
     let token = trade.helper().to_owned();
-    let again = UpdateLicensesRequest { request_id: tests::world::fresh(), ..request.clone() };
+    let again = UpdateLicensesRequest { request_id: fresh(), ..request.clone() };
     let giving = tokio::spawn({
         let (mut licenses, token) = (licenses.clone(), token.clone());
         async move { licenses.update(&token, request).await }
@@ -200,4 +205,52 @@ async fn a_deletion_waits_for_who_is_giving_licenses() {
     let results =
         licenses.update(trade.helper(), change(&trade.customer, &users, &[&trade.product], &[])).await.unwrap();
     assert_eq!(words(&results), ["USER_DELETED"]);
+}
+
+/// How often somebody takes what somebody else needs.
+const ROUNDS: usize = 24;
+
+#[tokio::test]
+async fn nobody_takes_the_base_while_somebody_gives_the_add_on_that_needs_it() {
+    let world = World::start(Kind::Postgres).await;
+    let trade = Trade::begin(&world).await;
+    let [mail, archive] = std::array::from_fn(|_| fresh());
+    let base = suite(&world, &trade, &[&mail], 100).await;
+    let add_on = suite(&world, &trade, &[&archive], 100).await;
+    let needs_mail = ProductRules { dependencies: vec![needs(&archive, &[&mail])], ..Default::default() };
+    rule(&world, &add_on, needs_mail).await;
+    let users = world.told_users(&trade.customer, ROUNDS).await;
+    let licenses = Licenses::of(&world).await;
+    licenses.clone().update(trade.helper(), change(&trade.customer, &users, &[&base], &[])).await.unwrap();
+    let (database, customer) = (world.licensing.db().await, trade.customer.parse().unwrap());
+    let mut told: BTreeMap<String, usize> = BTreeMap::new();
+    for (round, user) in users.iter().enumerate() {
+        let user = std::slice::from_ref(user);
+        let mut requests =
+            [change(&trade.customer, user, &[], &[&base]), change(&trade.customer, user, &[&add_on], &[])];
+        // Whoever comes first is let in first.
+        requests.rotate_left(round % 2);
+        let held = hold_pools(&database, customer).await;
+        let mut both = Vec::new();
+        for (request, present) in requests.into_iter().zip(1..) {
+            let (mut licenses, token) = (licenses.clone(), trade.helper().to_owned());
+            both.push(tokio::spawn(async move { licenses.update(&token, request).await.unwrap() }));
+            waiting(&database, present).await;
+        }
+        held.rollback().await;
+        for one in both {
+            *told.entry(words(&one.await.unwrap()).remove(0)).or_default() += 1;
+        }
+        let held = licenses.clone().get(trade.helper(), &trade.customer, &user[0]).await.unwrap();
+        let has = |product: &str| held.iter().any(|license| license.product_id == product);
+        assert!(has(&base) || !has(&add_on), "round {round}: the add-on is there without its base");
+        assert!(has(&base) == has(&add_on), "round {round}: one of the two had to be refused");
+    }
+    println!("{told:?}");
+    let half = ROUNDS / 2;
+    assert!(
+        told.values().all(|count| *count >= half) && told.len() == 3,
+        "each of the two was first now and then: {told:?}"
+    );
+    counted_right(&world).await;
 }

@@ -1,5 +1,7 @@
 //! What must hold over the three databases when nothing is under way any more.
 
+mod copies;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -45,8 +47,11 @@ impl Oracle {
     async fn under_way(&self) -> i64 {
         let sagas =
             count(&self.partner, "SELECT COUNT(*) FROM sagas WHERE state IN ('PREPARING', 'COMMITTED', 'ABORTING')");
-        let facts = count(&self.identity, "SELECT COUNT(*) FROM outbox").await;
-        sagas.await + facts + count(&self.partner, "SELECT COUNT(*) FROM outbox").await
+        let mut under_way = sagas.await;
+        for db in [&self.identity, &self.licensing, &self.partner] {
+            under_way += count(db, "SELECT COUNT(*) FROM outbox").await;
+        }
+        under_way
     }
 
     async fn judge(&self) -> Vec<String> {
@@ -76,14 +81,26 @@ impl Oracle {
         wrong.extend(self.judge_invitations().await);
         wrong.extend(self.judge_openings().await);
         wrong.extend(self.judge_organizations().await);
+        wrong.extend(self.judge_requests().await);
+        wrong.extend(self.judge_copies().await);
         wrong
+    }
+
+    /// Whoever asked for what failed for a reason that passes may ask again: their requests were given up.
+    async fn judge_requests(&self) -> Vec<String> {
+        let text = "SELECT method, continuation FROM replays JOIN sagas ON saga_id = continuation
+                    WHERE sagas.state = 'ABORTED' AND COALESCE(refusal_kind, 'INTERNAL') IN ('UNAVAILABLE',
+                        'DEADLINE', 'ABORTED', 'EXHAUSTED', 'INTERNAL')";
+        let kept = rows::<(String, Uuid)>(&self.partner, text).await;
+        kept.map(|(method, saga)| format!("a request of {method} still waits for saga {saga}, which is aborted"))
+            .collect()
     }
 
     /// Whoever was to be made is there if that was decided, and nothing of them is if it was not.
     async fn judge_openings(&self) -> Vec<String> {
         let openings = "SELECT saga_id, state FROM sagas WHERE flow IN ('creation', 'onboarding')";
         let origins = "SELECT origin_id, state FROM organization_origins";
-        let origins: BTreeMap<Uuid, String> = rows(&self.identity, origins).await.into_iter().collect();
+        let origins: BTreeMap<Uuid, String> = rows(&self.identity, origins).await.collect();
         let mut wrong = Vec::new();
         for (id, saga) in rows::<(Uuid, String)>(&self.partner, openings).await {
             let origin = origins.get(&id).map(String::as_str);
@@ -102,11 +119,10 @@ impl Oracle {
     /// What the others hold of organizations is what identity says of them.
     async fn judge_organizations(&self) -> Vec<String> {
         let text = "SELECT organization_id, name, version FROM organizations";
-        let own: Vec<(Uuid, String, i64)> = rows(&self.identity, text).await;
-        let own: BTreeSet<(Uuid, String, i64)> = own.into_iter().collect();
+        let own: BTreeSet<(Uuid, String, i64)> = rows(&self.identity, text).await.collect();
         let mut wrong = Vec::new();
         for (name, db) in [("licensing", &self.licensing), ("partner", &self.partner)] {
-            let held: BTreeSet<(Uuid, String, i64)> = rows(db, text).await.into_iter().collect();
+            let held: BTreeSet<(Uuid, String, i64)> = rows(db, text).await.collect();
             let differing = own.symmetric_difference(&held);
             wrong.extend(differing.map(|organization| format!("identity and {name} disagree on {organization:?}")));
         }
@@ -144,11 +160,11 @@ impl Oracle {
     }
 }
 
-async fn rows<R: Record>(db: &Db, text: &'static str) -> Vec<R> {
+async fn rows<R: Record>(db: &Db, text: &'static str) -> std::vec::IntoIter<R> {
     let mut tx = db.snapshot().await.expect("the database answers");
-    let rows = tx.sql(text).all().await.expect("the rows can be read");
+    let rows: Vec<R> = tx.sql(text).all().await.expect("the rows can be read");
     tx.rollback().await;
-    rows
+    rows.into_iter()
 }
 
 async fn count(db: &Db, text: &'static str) -> i64 {
