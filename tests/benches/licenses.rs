@@ -7,10 +7,14 @@
 //!
 //! The call goes the whole way: client, loopback, token, policy, look-up of unknown users, rules, journal, saved reply. By
 //! hand is what nobody can leave out: hold the pools, read who holds what and who is who, write, count, commit. Both take
-//! turns on the same rows. It prints the table that stands in `TABLE.md`, and fails when the call takes more than two times
-//! as long for one product, or five times for five.
+//! turns on the same rows. Then somebody else asks for the same pool again and again, and is told how long the call keeps
+//! it: their longest wait is as long as the call holds the row, on PostgreSQL, or the one writer, on SQLite. It prints
+//! the tables that stand in `TABLE.md`, and fails when the call takes more than two times as long for one product, or five
+//! times for five, or when one product's pool is held for longer than 100 ms.
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a benchmark prints what it measured, or fails")]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use db::{Db, Dialect, Tx};
@@ -35,6 +39,10 @@ const ROUNDS: usize = 15;
 const RATIO_MAX: f64 = 2.0;
 /// Of several with rules.
 const RULED_RATIO_MAX: f64 = 5.0;
+/// How often it is measured how long the pool is held.
+const HOLDS: usize = 7;
+/// How long one product's pool may be held, in milliseconds.
+const HOLD_MAX: f64 = 100.0;
 
 fn main() {
     let runtime = Runtime::new().expect("a runtime starts");
@@ -46,8 +54,12 @@ fn main() {
         "| database | change | by call, ms: least, median, most | by hand, ms: least, median, most | ratio of medians |"
     );
     println!("|---|---|---|---|---|");
-    let mut slow = Vec::new();
-    for Row { kind, change, products, call, hand } in table {
+    let (mut slow, mut held) = (Vec::new(), Vec::new());
+    for Row { kind, change, products, call, hand, hold } in table {
+        held.push(format!("| {kind:?} | {change} {USERS} users {products} | {hold} |"));
+        if products == 1 && hold.median > HOLD_MAX {
+            slow.push(format!("{kind:?}: {change} held the pool for {:.0} ms, not {HOLD_MAX}", hold.median));
+        }
         let ratio = call.median / hand.median;
         println!("| {kind:?} | {change} {USERS} users {products} | {call} | {hand} | {ratio:.2} |");
         let most = if products == 1 { RATIO_MAX } else { RULED_RATIO_MAX };
@@ -55,6 +67,7 @@ fn main() {
             slow.push(format!("{kind:?}: {change} {products} took {ratio:.2} times as long as by hand, not {most}"));
         }
     }
+    println!("\n| database | change | the pool is held, ms: least, median, most |\n|---|---|---|\n{}", held.join("\n"));
     assert!(slow.is_empty(), "{}", slow.join("; "));
 }
 
@@ -65,6 +78,7 @@ struct Row {
     products: usize,
     call: Spread,
     hand: Spread,
+    hold: Spread,
 }
 
 /// Of some durations, in milliseconds.
@@ -115,8 +129,14 @@ async fn measure(kind: Kind) -> Vec<Row> {
                 take.0.push(times[3]);
             }
         }
-        for (change, (call, hand)) in [("give", give), ("take from", take)] {
-            rows.push(Row { kind, change, products, call: Spread::of(call), hand: Spread::of(hand) });
+        let mut holds = (Vec::new(), Vec::new());
+        for _ in 0..HOLDS {
+            holds.0.push(bench.hold(true).await);
+            holds.1.push(bench.hold(false).await);
+        }
+        for (change, (call, hand), hold) in [("give", give, holds.0), ("take from", take, holds.1)] {
+            let (call, hand, hold) = (Spread::of(call), Spread::of(hand), Spread::of(hold));
+            rows.push(Row { kind, change, products, call, hand, hold });
         }
     }
     rows
@@ -214,6 +234,35 @@ impl Bench {
         let results = answer.expect("the call is answered").into_inner().results;
         assert!(results.len() == USERS && results.iter().all(|result| result.outcome() == Outcome::Changed));
         took
+    }
+
+    /// How long the call holds the pool: whoever asks for it all the time waits that long once.
+    async fn hold(&mut self, give: bool) -> Duration {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (db, customer, product) = (self.db.clone(), self.customer, self.products[0]);
+        let waiting = tokio::spawn({
+            let stop = Arc::clone(&stop);
+            async move {
+                let mut longest = Duration::ZERO;
+                while !stop.load(Ordering::Relaxed) {
+                    let begun = Instant::now();
+                    let mut tx = db.write().await.expect("the database answers");
+                    let pool = tx
+                        .sql("SELECT consumed FROM pools WHERE customer_id = $1 AND product_id = $2")
+                        .bind(customer)
+                        .bind(product);
+                    let _: i64 = pool.for_update().one().await.expect("there is a pool");
+                    longest = longest.max(begun.elapsed());
+                    tx.rollback().await;
+                    // Whoever holds it all the time is waited for.
+                    tokio::time::sleep(Duration::from_micros(500)).await;
+                }
+                longest
+            }
+        });
+        self.call(give).await;
+        stop.store(true, Ordering::Relaxed);
+        waiting.await.expect("somebody waited")
     }
 
     async fn hand(&mut self, give: bool) -> Duration {

@@ -1,4 +1,5 @@
-//! `tests/behaviors.md` is complete: every rule that the contract and the code cite stands on a test that exists.
+//! `tests/behaviors.md` is complete: every rule in scope, and every one that the contract and the code cite, stands on
+//! tests that exist.
 #![expect(clippy::unwrap_used, reason = "a test fails where something is missing")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,16 +40,40 @@ fn ids(text: &str) -> BTreeSet<String> {
     words.filter(is_id).map(str::to_owned).collect()
 }
 
-/// The rows of the page: id, then the test.
-fn rows() -> BTreeMap<String, String> {
-    let page = fs::read_to_string(root().join("tests/behaviors.md")).unwrap();
+fn page() -> String {
+    fs::read_to_string(root().join("tests/behaviors.md")).unwrap()
+}
+
+/// The rows of the page: id, then the tests.
+fn rows() -> BTreeMap<String, Vec<String>> {
+    let page = page();
     let rows = page.lines().filter(|line| line.starts_with("| ") && line.ends_with("` |"));
-    rows.map(|line| {
+    let mut read = BTreeMap::new();
+    for line in rows {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-        assert!(cells.len() == 3 && cells[1].len() > 20, "a row has an id, a sentence and a test: {line}");
-        (cells[0].to_owned(), cells[2].trim_matches('`').to_owned())
-    })
-    .collect()
+        assert!(cells.len() == 3 && cells[1].len() > 20, "a row has an id, a sentence and tests: {line}");
+        let tests = cells[2].split(", ").map(|test| test.trim_matches('`').to_owned()).collect();
+        assert!(read.insert(cells[0].to_owned(), tests).is_none(), "{} has two rows", cells[0]);
+    }
+    read
+}
+
+/// The ids that the page says are in scope: they stand between the marks of a block.
+fn scope() -> BTreeSet<String> {
+    let page = page();
+    let (_, after) = page.split_once("```text\n").unwrap();
+    ids(after.split_once("```").unwrap().0)
+}
+
+#[test]
+fn every_rule_in_scope_has_a_row_and_nothing_else_has() {
+    let (scope, rows) = (scope(), rows());
+    assert!(scope.len() > 100, "what is in scope is listed: {scope:?}");
+    let listed: BTreeSet<String> = rows.into_keys().collect();
+    let missing: Vec<&String> = scope.difference(&listed).collect();
+    assert!(missing.is_empty(), "tests/behaviors.md has no row for {missing:?}");
+    let strange: Vec<&String> = listed.difference(&scope).collect();
+    assert!(strange.is_empty(), "tests/behaviors.md does not say that {strange:?} are in scope");
 }
 
 #[test]
@@ -66,10 +91,12 @@ fn every_rule_that_is_cited_has_a_row() {
 #[test]
 fn every_row_names_a_test_that_sends_rpcs() {
     let sources = texts(&["tests/tests"], "rs");
-    for (id, test) in rows() {
-        let declaration = format!("fn {test}(");
-        let source = sources.iter().find(|source| source.contains(&declaration));
-        assert!(source.is_some(), "{id}: there is no test {test} in tests/tests");
+    for (id, tests) in rows() {
+        for test in tests {
+            let declaration = format!("fn {test}(");
+            let source = sources.iter().find(|source| source.contains(&declaration));
+            assert!(source.is_some(), "{id}: there is no test {test} in tests/tests");
+        }
     }
 }
 

@@ -1,0 +1,419 @@
+//! Single licenses over a thousand pools, and what a hot pool costs everybody else (R-16, R-36).
+//!
+//! ```sh
+//! cargo bench -p tests --bench neighbors
+//! ```
+//!
+//! First sixteen callers give and take one license at a time, each at another pool, by call and by hand in turn: the same
+//! transaction by hand, the same number of sessions, the same rows. Then other tenants' calls come at a steady rate while
+//! nobody else works and while sixty-four callers want the same pool; how long one takes is counted from the moment at which
+//! it was due. It prints the tables that stand in `TABLE.md`, and fails when the calls are less than three fifths of what
+//! is done by hand, or when the neighbors' 99th percentile more than doubles. A number of seconds for each turn may be given.
+#![expect(clippy::expect_used, clippy::print_stdout, reason = "a benchmark prints what it measured, or fails")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use base::Clock;
+use db::{Db, Tx};
+use proto::identity::v1::identity_fact::Fact as FactOfIdentity;
+use proto::identity::v1::{Cloud, OrganizationFact, OrganizationKind, organization};
+use proto::licensing::v1::license_result::Outcome;
+use proto::licensing::v1::license_service_client::LicenseServiceClient;
+use proto::licensing::v1::subscription_service_client::SubscriptionServiceClient;
+use proto::licensing::v1::{LicenseToAssign, OrderLine, PlaceOrderRequest, UpdateLicensesRequest, UpsertOfferRequest};
+use proto::partner::v1::partner_fact::Fact as FactOfPartner;
+use proto::partner::v1::{Access, PartnerKind};
+use testkit::database::Kind;
+use tests::world::{World, authorized, fresh};
+use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+use tonic::transport::Channel;
+use uuid::Uuid;
+
+const POOLS: usize = 1_000;
+const CALLERS: usize = 16;
+const HOT_CALLERS: usize = 64;
+/// How often another tenant calls.
+const NEIGHBOR_EVERY: Duration = Duration::from_millis(10);
+/// Turns of each kind.
+const TURNS: usize = 3;
+const SECONDS: u64 = 10;
+/// Calls in proportion to the same by hand, at least.
+const SHARE_MIN: f64 = 0.6;
+/// The neighbors' 99th percentile beside the hot pool in proportion to the same alone, at most.
+const DELAY_MAX: f64 = 2.0;
+
+fn main() {
+    let seconds = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(SECONDS);
+    let turn = Duration::from_secs(seconds);
+    Runtime::new().expect("a runtime starts").block_on(async {
+        let world = World::start(Kind::Postgres).await;
+        let stage = Arc::new(Stage::set(&world).await);
+        let share = measure_share(&stage, turn).await;
+        let delay = measure_delay(&stage, turn).await;
+        assert!(share >= SHARE_MIN, "calls were {share:.2} of what is done by hand, not {SHARE_MIN}");
+        assert!(delay <= DELAY_MAX, "the neighbors' 99th percentile was {delay:.2} times as long, not {DELAY_MAX}");
+    });
+}
+
+/// A pool, and the users who get its seats.
+struct Place {
+    customer: Uuid,
+    users: Vec<Uuid>,
+    /// Which of them has one.
+    held: Vec<AtomicBool>,
+}
+
+/// Customers with a pool each, and one whose pool many want.
+struct Stage {
+    db: Db,
+    channel: Channel,
+    token: String,
+    admin: Uuid,
+    partner: Uuid,
+    product: Uuid,
+    places: Vec<Place>,
+    hot: Place,
+    next: AtomicUsize,
+}
+
+impl Stage {
+    async fn set(world: &World) -> Self {
+        let partner = world.register().await;
+        world.told_partner(&partner.organization_id, PartnerKind::Direct).await;
+        let product = world.product("Harbor Mail").await;
+        let offer = world.offer(UpsertOfferRequest { maximum_quantity: 1_000, ..World::offer_of(&product) }).await;
+        let customers: Vec<String> = (0..=POOLS).map(|_| fresh()).collect();
+        let mut users: Vec<Vec<String>> = customers.iter().map(|_| vec![fresh()]).collect();
+        users[POOLS] = (0..HOT_CALLERS).map(|_| fresh()).collect();
+        for (some, theirs) in customers.chunks(100).zip(users.chunks(100)) {
+            tell(world, &partner.organization_id, some, theirs).await;
+        }
+        let channel = world.to_licensing().await;
+        let token = partner.session.access_token.clone();
+        for some in customers.chunks(CALLERS) {
+            let mut ordering = JoinSet::new();
+            for customer in some {
+                let order = PlaceOrderRequest {
+                    customer_id: customer.clone(),
+                    lines: vec![OrderLine { offer_id: offer.clone(), quantity: 100, ..Default::default() }],
+                    request_id: fresh(),
+                    ..Default::default()
+                };
+                let (mut shop, order) = (SubscriptionServiceClient::new(channel.clone()), authorized(&token, order));
+                ordering.spawn(async move { shop.place_order(order).await.expect("a direct partner orders") });
+            }
+            ordering.join_all().await;
+        }
+        let place = |(customer, users): (&String, &Vec<String>)| Place {
+            customer: id(customer),
+            users: users.iter().map(|user| id(user)).collect(),
+            held: users.iter().map(|_| AtomicBool::new(false)).collect(),
+        };
+        let mut places: Vec<Place> = customers.iter().zip(&users).map(place).collect();
+        let hot = places.pop().expect("the last one is the hot one");
+        Self {
+            db: world.licensing.db().await,
+            channel,
+            token,
+            admin: id(&partner.admin_user_id),
+            partner: id(&partner.organization_id),
+            product: id(&product),
+            places,
+            hot,
+            next: AtomicUsize::new(0),
+        }
+    }
+
+    /// The next of the thousand.
+    fn next(&self) -> &Place {
+        &self.places[self.next.fetch_add(1, Ordering::Relaxed) % POOLS]
+    }
+
+    /// Gives a user the license that they lack, or takes the one that they have.
+    async fn call(&self, place: &Place, user: usize) {
+        let give = !place.held[user].fetch_xor(true, Ordering::Relaxed);
+        let product = self.product.to_string();
+        let mut request = UpdateLicensesRequest {
+            customer_id: place.customer.to_string(),
+            user_ids: vec![place.users[user].to_string()],
+            request_id: fresh(),
+            ..Default::default()
+        };
+        if give {
+            request.assign = vec![LicenseToAssign { product_id: product, ..Default::default() }];
+        } else {
+            request.revoke_product_ids = vec![product];
+        }
+        let mut licenses = LicenseServiceClient::new(self.channel.clone());
+        let answer = licenses.update_licenses(authorized(&self.token, request)).await.expect("the call is answered");
+        assert_eq!(answer.get_ref().results[0].outcome(), Outcome::Changed);
+    }
+
+    /// The same by hand: what is read before the transaction, the transaction, and nothing else.
+    async fn hand(&self, place: &Place, user: usize) {
+        let give = !place.held[user].fetch_xor(true, Ordering::Relaxed);
+        let user = place.users[user];
+        let mut tx = self.db.snapshot().await.expect("the database answers");
+        let known: Option<Uuid> = tx
+            .sql("SELECT user_id FROM users WHERE user_id = $1")
+            .bind(user)
+            .optional()
+            .await
+            .expect("users can be read");
+        tx.rollback().await;
+        assert!(known.is_some());
+        let mut tx = self.db.write().await.expect("the database answers");
+        let request = Uuid::now_v7();
+        self.admit(&mut tx, place.customer, request).await;
+        self.judge(&mut tx, place.customer, user, give).await;
+        self.write(&mut tx, place.customer, user, give).await;
+        self.keep(&mut tx, place.customer, user, request).await;
+        tx.commit().await.expect("a commit");
+    }
+
+    /// Who calls, which request it is, and what they may do at the customer.
+    async fn admit(&self, tx: &mut Tx, customer: Uuid, request: Uuid) {
+        let claimed = tx
+            .sql(
+                "INSERT INTO replays (principal_key, method, request_id, digest, sealed, create_time)
+                 VALUES ($1, 'UpdateLicenses', $2, $3, FALSE, $4) ON CONFLICT DO NOTHING",
+            )
+            .bind(self.admin.as_bytes().to_vec())
+            .bind(request)
+            .bind(vec![0_u8; 32])
+            .bind(Clock::new().now())
+            .execute();
+        assert_eq!(claimed.await.expect("a request is claimed"), 1);
+        tx.sql("INSERT INTO principal_floors (principal_id, auth_version) VALUES ($1, 0) ON CONFLICT DO NOTHING")
+            .bind(self.admin)
+            .execute()
+            .await
+            .expect("there is a floor");
+        let floor = tx.sql("SELECT auth_version FROM principal_floors WHERE principal_id = $1").bind(self.admin);
+        let _: i64 = floor.for_share().one().await.expect("a floor");
+        let access = tx
+            .sql("SELECT delegated_admin FROM accesses WHERE customer_id = $1 AND partner_id = $2")
+            .bind(customer)
+            .bind(self.partner);
+        assert!(access.for_share().one::<bool>().await.expect("an access"));
+    }
+
+    /// The rules, the pool, and who holds what.
+    async fn judge(&self, tx: &mut Tx, customer: Uuid, user: Uuid, give: bool) {
+        let rules = "SELECT target_type FROM product_rules WHERE product_id = $1";
+        let of_plans = "SELECT position FROM plan_rules WHERE product_id = $1";
+        for text in [rules, of_plans] {
+            let found = tx.sql(text).bind(self.product).optional::<String>().await.expect("rules can be read");
+            assert!(found.is_none());
+        }
+        tx.sql("INSERT INTO customers (customer_id) VALUES ($1) ON CONFLICT (customer_id) DO NOTHING")
+            .bind(customer)
+            .execute()
+            .await
+            .expect("a customer's row");
+        let shared = tx.sql("SELECT customer_id FROM customers WHERE customer_id = $1").bind(customer);
+        let _: Uuid = shared.for_share().one().await.expect("a customer's row");
+        let pool = tx
+            .sql("SELECT seats - consumed FROM pools WHERE customer_id = $1 AND product_id = $2")
+            .bind(customer)
+            .bind(self.product);
+        assert!(pool.for_update().one::<i64>().await.expect("a pool") > 0);
+        for text in [rules, of_plans] {
+            let found = tx.sql(text).bind(self.product).optional::<String>().await.expect("rules can be read");
+            assert!(found.is_none());
+        }
+        let held = tx
+            .sql("SELECT product_id FROM assignments WHERE customer_id = $1 AND user_id = $2")
+            .bind(customer)
+            .bind(user)
+            .optional::<Uuid>();
+        assert_eq!(held.await.expect("licenses can be read").is_none(), give);
+        let state = tx
+            .sql("SELECT state FROM users WHERE customer_id = $1 AND user_id = $2")
+            .bind(customer)
+            .bind(user)
+            .one::<String>();
+        assert_eq!(state.await.expect("a user"), "ACTIVE");
+    }
+
+    async fn write(&self, tx: &mut Tx, customer: Uuid, user: Uuid, give: bool) {
+        let text = if give {
+            "INSERT INTO assignments (customer_id, product_id, user_id, excluded_plans, create_time)
+             VALUES ($1, $2, $3, '', CURRENT_TIMESTAMP)"
+        } else {
+            "DELETE FROM assignments WHERE customer_id = $1 AND product_id = $2 AND user_id = $3"
+        };
+        let written = tx.sql(text).bind(customer).bind(self.product).bind(user).execute();
+        assert_eq!(written.await.expect("a license is written"), 1);
+        tx.sql("UPDATE pools SET consumed = consumed + $3 WHERE customer_id = $1 AND product_id = $2")
+            .bind(customer)
+            .bind(self.product)
+            .bind(if give { 1_i64 } else { -1 })
+            .execute()
+            .await
+            .expect("the counter moves");
+    }
+
+    /// The entry of the journal and the reply.
+    async fn keep(&self, tx: &mut Tx, customer: Uuid, user: Uuid, request: Uuid) {
+        tx.sql(
+            "INSERT INTO journal (entry_id, order_key, create_time, actor_id, actor_kind, organization_id, customer_id,
+                 action, action_key, target_kind, target_id, changes, request_hash, outcome, reason)
+             VALUES ($1, CAST($1 AS TEXT), CURRENT_TIMESTAMP, $2, 'user', $3, $4, 'LicensesUpdated', 'licensesupdated',
+                 'user', $5, '[]', $6, 'SUCCEEDED', '')",
+        )
+        .bind(Uuid::now_v7())
+        .bind(self.admin)
+        .bind(self.partner)
+        .bind(customer)
+        .bind(user)
+        .bind(vec![0_u8; 32])
+        .execute()
+        .await
+        .expect("an entry is written");
+        let saved = tx
+            .sql("UPDATE replays SET reply = $3 WHERE principal_key = $1 AND method = 'UpdateLicenses' AND request_id = $2")
+            .bind(self.admin.as_bytes().to_vec())
+            .bind(request)
+            .bind(vec![0_u8; 120])
+            .execute();
+        assert_eq!(saved.await.expect("a reply is kept"), 1);
+    }
+}
+
+fn id(text: &str) -> Uuid {
+    text.parse().expect("an id")
+}
+
+/// Tells licensing of customers, their users and what the partner may do there.
+async fn tell(world: &World, partner_id: &str, customers: &[String], users: &[Vec<String>]) {
+    let organization = |customer: &String| {
+        FactOfIdentity::Organization(OrganizationFact {
+            organization_id: customer.clone(),
+            kind: OrganizationKind::Customer.into(),
+            name: "Contoso".to_owned(),
+            country: "DE".to_owned(),
+            cloud: Cloud::Global.into(),
+            state: organization::State::Active.into(),
+            domains: Vec::new(),
+        })
+    };
+    let access = |customer: &String| {
+        FactOfPartner::Access(Access {
+            customer_id: customer.clone(),
+            partner_id: partner_id.to_owned(),
+            kind: PartnerKind::Direct.into(),
+            active: true,
+            delegated_admin: true,
+            order_right: true,
+            epoch: 1,
+            decision_id: String::new(),
+        })
+    };
+    let people = customers.iter().zip(users).flat_map(|(customer, users)| {
+        users.iter().map(move |user| FactOfIdentity::User(World::user_fact(customer, user, "Uma User")))
+    });
+    world.tell_of_identity(1, customers.iter().map(organization).collect()).await.expect("facts are taken over");
+    world.tell_of_identity(1, people.collect()).await.expect("facts are taken over");
+    world.tell_of_partner(1, customers.iter().map(access).collect()).await.expect("facts are taken over");
+}
+
+/// Calls for each one by hand, in the same time.
+async fn measure_share(stage: &Arc<Stage>, turn: Duration) -> f64 {
+    let (mut called, mut by_hand) = (0, 0);
+    for _ in 0..TURNS {
+        called += single(stage, turn, true).await;
+        by_hand += single(stage, turn, false).await;
+    }
+    let seconds = turn.as_secs_f64() * f64::from(u32::try_from(TURNS).expect("a few"));
+    let rate = |count: u32| f64::from(count) / seconds;
+    let share = rate(called) / rate(by_hand);
+    println!("| {POOLS} pools, {CALLERS} callers | a second, by call | a second, by hand | share |");
+    println!("|---|---|---|---|");
+    println!("| give or take one license | {:.0} | {:.0} | {share:.2} |\n", rate(called), rate(by_hand));
+    share
+}
+
+/// How many single changes there are in a turn.
+async fn single(stage: &Arc<Stage>, turn: Duration, by_call: bool) -> u32 {
+    let until = Instant::now() + turn;
+    let mut callers = JoinSet::new();
+    for _ in 0..CALLERS {
+        let stage = Arc::clone(stage);
+        callers.spawn(async move {
+            let mut count = 0;
+            while Instant::now() < until {
+                let place = stage.next();
+                if by_call {
+                    stage.call(place, 0).await;
+                } else {
+                    stage.hand(place, 0).await;
+                }
+                count += 1;
+            }
+            count
+        });
+    }
+    callers.join_all().await.into_iter().sum()
+}
+
+/// How much longer the slowest of a hundred neighbors takes beside a hot pool.
+async fn measure_delay(stage: &Arc<Stage>, turn: Duration) -> f64 {
+    let (mut alone, mut beside, mut hot) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..TURNS {
+        alone.extend(neighbors(stage, turn).await);
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut callers = JoinSet::new();
+        for user in 0..HOT_CALLERS {
+            let (stage, stop) = (Arc::clone(stage), Arc::clone(&stop));
+            callers.spawn(async move {
+                let mut count = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    stage.call(&stage.hot, user).await;
+                    count += 1;
+                }
+                count
+            });
+        }
+        beside.extend(neighbors(stage, turn).await);
+        stop.store(true, Ordering::Relaxed);
+        hot += callers.join_all().await.into_iter().sum::<u32>();
+    }
+    println!("| neighbors, one every {NEIGHBOR_EVERY:?} | calls | ms: median, 99th percentile, most |");
+    println!("|---|---|---|");
+    let alone = row("alone", alone);
+    let beside = row(&format!("beside {HOT_CALLERS} callers of one pool ({hot} calls)"), beside);
+    println!("\nThe 99th percentile beside the hot pool is {:.2} times that alone.", beside / alone);
+    beside / alone
+}
+
+/// How long single changes of other tenants take, each from the moment at which it was due.
+async fn neighbors(stage: &Arc<Stage>, turn: Duration) -> Vec<Duration> {
+    let mut due = tokio::time::interval(NEIGHBOR_EVERY);
+    due.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let until = tokio::time::Instant::now() + turn;
+    let mut calls = JoinSet::new();
+    loop {
+        let due = due.tick().await;
+        if due >= until {
+            return calls.join_all().await;
+        }
+        let stage = Arc::clone(stage);
+        calls.spawn(async move {
+            stage.call(stage.next(), 0).await;
+            due.elapsed()
+        });
+    }
+}
+
+/// Prints a row and answers its 99th percentile in milliseconds.
+fn row(what: &str, mut took: Vec<Duration>) -> f64 {
+    took.sort_unstable();
+    let at = |percent: usize| took[(took.len() - 1) * percent / 100].as_secs_f64() * 1_000.0;
+    println!("| {what} | {} | {:.1}, {:.1}, {:.1} |", took.len(), at(50), at(99), at(100));
+    at(99)
+}
