@@ -16,7 +16,7 @@ use rstest::rstest;
 use testkit::database::Kind;
 use tests::harness::proxy::Action;
 use tests::harness::reorder::{SEED_VARIABLE, seed};
-use tests::world::{Alone, Refused, World, authorized, dump};
+use tests::world::{Alone, Refused, World, authorized, dump, soon};
 use tokio::time::Instant;
 use tonic::Code;
 
@@ -49,7 +49,7 @@ async fn a_commit_cut_off_is_unknown_until_the_same_request_is_repeated(#[case] 
         proxy.on_statement("COMMIT", cut, 1);
         let unknown = alone.api.create_workload(authorized(&token, request.clone())).await;
         assert_eq!(Refused::by(unknown), (Code::Unavailable, "OUTCOME_UNKNOWN".to_owned()), "round {round}");
-        proxy.idle().await;
+        soon("the edge is idle", proxy.idle()).await;
         let one = round + done;
         assert_eq!(effects(&alone.direct).await, [one, one, replies + one], "round {round}");
 
