@@ -11,6 +11,7 @@ pub mod ops;
 pub mod order;
 pub mod store;
 pub mod sweep;
+mod telling;
 mod wire;
 
 use std::time::Duration;
