@@ -44,17 +44,7 @@ impl Operation for UpsertOffer {
         if product::store::get(&mut cx.tx, self.product).await?.is_none() {
             return Err(Fault::not_found("product", self.product));
         }
-        for parent in &self.parents {
-            let found = store::get(&mut cx.tx, *parent).await?.ok_or_else(|| Fault::not_found("offer", parent))?;
-            if !found.parents.is_empty() {
-                let message = format!("the offer {parent} is an add-on itself: nothing adds to it");
-                return Err(Fault::precondition("PARENT_IS_ADD_ON", message).with("offer_id", parent));
-            }
-        }
-        if !self.parents.is_empty() && store::is_parent(&mut cx.tx, self.id).await? {
-            let message = "other offers add to this one: it is no add-on itself";
-            return Err(Fault::precondition("PARENT_IS_ADD_ON", message).with("offer_id", self.id));
-        }
+        let held = self.hold(cx).await?;
         let now = cx.now();
         let wanted = Offer {
             id: self.id,
@@ -73,11 +63,16 @@ impl Operation for UpsertOffer {
             update_time: now,
             version: 1,
         };
-        if self.version.is_none() && store::insert(&mut cx.tx, &wanted).await? {
+        if held.is_none() && self.version.is_none() && store::insert(&mut cx.tx, &wanted).await? {
             cx.record(told("OfferMade", None, &wanted));
             return Ok(wanted);
         }
-        let Some(present) = store::lock(&mut cx.tx, self.id).await? else { return Err(changed_meanwhile()) };
+        let present = match held {
+            Some(present) => present,
+            // Somebody made it while this waited.
+            None => store::lock(&mut cx.tx, self.id).await?.ok_or_else(changed_meanwhile)?,
+        };
+        self.check_is_no_parent(cx).await?;
         if self.version.is_some_and(|version| version != present.version) {
             return Err(changed_meanwhile());
         }
@@ -96,6 +91,37 @@ impl Operation for UpsertOffer {
 
 fn changed_meanwhile() -> Fault {
     Fault::aborted("ETAG_MISMATCH", "the offer is not as it was when it was read; read it again")
+impl UpsertOffer {
+    /// Holds the offer, if there is one already, for a change and what it adds to as it is, all in the order of their ids:
+    /// whoever makes an add-on of one of these meanwhile waits, or was waited for. What it adds to is no add-on.
+    async fn hold(&self, cx: &mut Cx<Licensing>) -> Result<Option<Offer>, Fault> {
+        let mut present = None;
+        let mut ids = self.parents.clone();
+        ids.insert(self.id);
+        for id in ids {
+            if id == self.id {
+                present = store::lock(&mut cx.tx, id).await?;
+                continue;
+            }
+            let parent = store::get(&mut cx.tx, id).await?.ok_or_else(|| Fault::not_found("offer", id))?;
+            if !parent.parents.is_empty() {
+                let message = format!("the offer {id} is an add-on itself: nothing adds to it");
+                return Err(Fault::precondition("PARENT_IS_ADD_ON", message).with("offer_id", id));
+            }
+        }
+        Ok(present)
+    }
+
+    /// What others add to is no add-on. Asked when its row is held: who adds to it holds that as well.
+    async fn check_is_no_parent(&self, cx: &mut Cx<Licensing>) -> Result<(), Fault> {
+        if !self.parents.is_empty() && store::is_parent(&mut cx.tx, self.id).await? {
+            let message = "other offers add to this one: it is no add-on itself";
+            return Err(Fault::precondition("PARENT_IS_ADD_ON", message).with("offer_id", self.id));
+        }
+        Ok(())
+    }
+}
+
 }
 
 fn told(action: &'static str, before: Option<&Offer>, after: &Offer) -> Fact {
