@@ -6,9 +6,11 @@ use base::{Fault, Id, Page, Seek};
 use service::page_token::{self, Tokens};
 use service::{Cx, Fact, Operation};
 
+use super::buying::Prospect;
 use super::store::Filter;
 use super::{Commitments, Limit, Offer, store};
 use crate::Licensing;
+use crate::organization::Organization;
 use crate::policy::{Permission, Target};
 use crate::product::{self, Product};
 
@@ -89,8 +91,6 @@ impl Operation for UpsertOffer {
     }
 }
 
-fn changed_meanwhile() -> Fault {
-    Fault::aborted("ETAG_MISMATCH", "the offer is not as it was when it was read; read it again")
 impl UpsertOffer {
     /// Holds the offer, if there is one already, for a change and what it adds to as it is, all in the order of their ids:
     /// whoever makes an add-on of one of these meanwhile waits, or was waited for. What it adds to is no add-on.
@@ -122,6 +122,8 @@ impl UpsertOffer {
     }
 }
 
+fn changed_meanwhile() -> Fault {
+    Fault::aborted("ETAG_MISMATCH", "the offer is not as it was when it was read; read it again")
 }
 
 fn told(action: &'static str, before: Option<&Offer>, after: &Offer) -> Fact {
@@ -153,10 +155,21 @@ fn described(offer: &Offer) -> BTreeMap<&'static str, String> {
 /// Lists the offers by name.
 #[derive(Debug)]
 pub struct ListOffers {
+    /// For whom they are judged, if for anybody.
+    pub(super) customer: Option<Id<Organization>>,
     pub(super) filter: Filter,
     pub(super) page_size: usize,
     pub(super) page_token: String,
     pub(super) start: Seek,
+}
+
+/// One page of offers.
+#[derive(Debug)]
+pub struct Listed {
+    pub(super) page: Page<Offer>,
+    pub(super) tokens: Tokens,
+    /// What they are judged on, when they are judged for a customer.
+    pub(super) prospect: Option<Prospect>,
 }
 
 impl Operation for ListOffers {
@@ -166,16 +179,19 @@ impl Operation for ListOffers {
     type Prepared = ();
 
     fn target(&self) -> Target {
-        Target::Nothing
+        self.customer.map_or(Target::Nothing, Target::Customer)
     }
 
-    async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<(Page<Offer>, Tokens), Fault> {
-        let Filter { name_prefix, product, country, available_only } = &self.filter;
-        let scope = cx.page_scope(&format!("{product:?}|{country:?}|{available_only}|{name_prefix}"));
+    async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<Listed, Fault> {
+        let scope = cx.page_scope(&format!("{:?}|{:?}", self.customer, self.filter));
         let seek = page_token::seek(&cx.host().keys, &scope, &self.page_token, self.start.clone())?;
         let page = store::list(&mut cx.tx, &self.filter, &seek, self.page_size).await?;
         let tokens = Tokens::of(&cx.host().keys, &scope, &page);
-        Ok((page, tokens))
+        let prospect = match self.customer {
+            Some(customer) => Some(Prospect::of_caller(cx, customer, &page.rows).await?),
+            None => None,
+        };
+        Ok(Listed { page, tokens, prospect })
     }
 }
 

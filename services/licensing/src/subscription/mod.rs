@@ -212,7 +212,7 @@ impl Subscription {
         if self.trial_end.is_some() {
             return Err(Fault::precondition("TRIAL_QUANTITY_FIXED", "the seats of a trial stay as many as they are"));
         }
-        offer.check_quantity(quantity)?;
+        offer.check_quantity(quantity, 2002)?;
         self.check_assigned(quantity, pool)?;
         Ok(Self { quantity, ..self })
     }
