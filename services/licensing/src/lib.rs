@@ -75,6 +75,11 @@ impl Service for Licensing {
             description: "users of one summary of licenses",
         },
         NamedLimit {
+            name: "license_reply_bytes_max",
+            value: license::REPLY_BYTES_MAX as i64,
+            description: "bytes of an answer about licenses; details that do not fit are left out",
+        },
+        NamedLimit {
             name: "product_dependencies_max",
             value: product_rules::DEPENDENCIES_MAX as i64,
             description: "service plans of a product that need another one",
