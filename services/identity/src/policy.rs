@@ -320,7 +320,7 @@ fn check_power(kind: Kind, roles: &BTreeSet<Role>, ground: Ground, at_stake: &BT
 }
 
 fn role_not_allowed(message: String, roles: String) -> Fault {
-    Fault::denied("ROLE_NOT_ALLOWED", message).with("roles", roles)
+    Fault::denied("ROLE_NOT_ALLOWED", message).with("roles", roles).with("partner_center_code", 900_150)
 }
 
 /// Loads the facts and decides.

@@ -7,7 +7,7 @@ use proto::identity::v1::identity_internal_service_client::IdentityInternalServi
 use proto::identity::v1::key_service_client::KeyServiceClient;
 use proto::identity::v1::{ApplyLicensingFactsRequest, GetJwksRequest, LookUpOrganizationRequest, LookUpUsersRequest};
 use proto::partner::v1::partner_internal_service_client::PartnerInternalServiceClient;
-use proto::partner::v1::{GetDecisionRequest, get_decision_response};
+use proto::partner::v1::{self as partner_pb, GetDecisionRequest, get_decision_response};
 use service::outbox::Parcel;
 use service::peer::{ATTEMPT_TIMEOUT, Peer};
 use service::token::Key;
@@ -20,12 +20,23 @@ use crate::user::User;
 /// Who decides that users are deleted.
 pub const IDENTITY: &str = "identity";
 
+/// Who shows customers with their subscriptions.
+pub const PARTNER: &str = "partner";
+
 /// Delivers facts to identity.
 pub async fn tell_identity(identity: &Peer, parcels: &[Parcel]) -> Result<(), Fault> {
     let facts = parcels.iter().map(Parcel::decode).collect::<Result<_, Fault>>()?;
     let request = identity.request(ApplyLicensingFactsRequest { facts }, ATTEMPT_TIMEOUT)?;
     let mut client = IdentityInternalServiceClient::new(identity.channel());
     client.apply_licensing_facts(request).await.map(drop).map_err(|status| identity.refusal(status))
+}
+
+/// Delivers facts to partner.
+pub async fn tell_partner(partner: &Peer, parcels: &[Parcel]) -> Result<(), Fault> {
+    let facts = parcels.iter().map(Parcel::decode).collect::<Result<_, Fault>>()?;
+    let request = partner.request(partner_pb::ApplyLicensingFactsRequest { facts }, ATTEMPT_TIMEOUT)?;
+    let mut client = PartnerInternalServiceClient::new(partner.channel());
+    client.apply_licensing_facts(request).await.map(drop).map_err(|status| partner.refusal(status))
 }
 
 /// The key set that verifies access tokens.

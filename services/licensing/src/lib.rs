@@ -4,8 +4,8 @@
 //! `store`. Its own rooms are [`product`], [`product_rules`], [`offer`], [`subscription`],
 //! [`entitlement`] and [`license`]. What it needs of the other services it holds as copies, in the rooms [`organization`], [`user`],
 //! [`partner`] and [`access`], which [`projection`] fills. It calls [`clients`] for the key set that verifies access
-//! tokens, for the first sight of what it was not told yet, for decisions that are on their way, and to tell identity what
-//! somebody held who was deleted.
+//! tokens, for the first sight of what it was not told yet, for decisions that are on their way, to tell identity what
+//! somebody held who was deleted, and to tell partner of subscriptions.
 
 pub mod access;
 pub mod api;
@@ -73,6 +73,11 @@ impl Service for Licensing {
             name: "license_selection_max",
             value: license::SELECTION_MAX as i64,
             description: "users of one summary of licenses",
+        },
+        NamedLimit {
+            name: "license_reply_bytes_max",
+            value: license::REPLY_BYTES_MAX as i64,
+            description: "bytes of an answer about licenses; details that do not fit are left out",
         },
         NamedLimit {
             name: "product_dependencies_max",

@@ -248,9 +248,9 @@ pub fn decide(permission: Permission, facts: &Facts) -> Result<(), Fault> {
     };
     if !facts.roles.iter().any(|role| roles.contains(&role.as_str())) {
         let words = roles.join(" ");
-        return Err(
-            Fault::denied("ROLE_NOT_ALLOWED", format!("this needs one of the roles {words}")).with("roles", words)
-        );
+        return Err(Fault::denied("ROLE_NOT_ALLOWED", format!("this needs one of the roles {words}"))
+            .with("roles", words)
+            .with("partner_center_code", 900_150));
     }
     if !rule.in_every_cloud && facts.cloud == "US_GOVERNMENT" {
         let message = "licenses are not managed here in the cloud of the United States government";

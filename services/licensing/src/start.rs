@@ -75,6 +75,11 @@ pub async fn serve(host: Arc<Host<Licensing>>, bound: Bound, stop: CancellationT
         let peer = identity.clone();
         async move { clients::tell_identity(&peer, &parcels).await }
     }));
+    let partner = host.service.partner.clone();
+    background.spawn(outbox::relay(Arc::clone(&host), clients::PARTNER, stop.clone(), move |parcels| {
+        let peer = partner.clone();
+        async move { clients::tell_partner(&peer, &parcels).await }
+    }));
     background.spawn(sweep(Arc::clone(&host), stop.clone()));
     bound.serve(Arc::clone(&host), front(&host), background, stop).await
 }

@@ -129,3 +129,21 @@ CREATE TABLE invitation_links (
     invitation_id UUID NOT NULL REFERENCES invitations (invitation_id),
     rotation BIGINT NOT NULL
 );
+
+-- A projection of licensing's subscriptions; the higher version wins. What was deleted stays as a row, so that a fact that
+-- arrives late finds it. Customers and partners are licensing's words: whoever is not known here is shown to nobody.
+CREATE TABLE subscriptions (
+    subscription_id UUID NOT NULL PRIMARY KEY,
+    customer_id UUID NOT NULL,
+    partner_id UUID NOT NULL,
+    reseller_id UUID,
+    product_name TEXT NOT NULL,
+    friendly_name TEXT NOT NULL,
+    name_key TEXT COLLATE "C" NOT NULL,
+    quantity BIGINT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('ACTIVE', 'SUSPENDED', 'DELETED')),
+    expire_time TIMESTAMPTZ,
+    version BIGINT NOT NULL,
+    CHECK ((expire_time IS NULL) = (state <> 'SUSPENDED'))
+);
+CREATE INDEX subscriptions_by_customer ON subscriptions (customer_id, name_key, subscription_id);

@@ -23,7 +23,7 @@ use crate::partnership::ops::{
     ListIndirectProviders, ListIndirectResellers, ListSharedCustomers, PreviewPartnership, RemovePartnership,
     RevokeProviderAdminAccess,
 };
-use crate::projection::ApplyIdentityFacts;
+use crate::projection::{ApplyIdentityFacts, ApplyLicensingFacts};
 
 /// The front of partner.
 #[derive(Clone, Debug)]
@@ -205,6 +205,12 @@ impl pb::partner_internal_service_server::PartnerInternalService for Api {
         request: Request<pb::ApplyIdentityFactsRequest>,
     ) -> Reply<pb::ApplyIdentityFactsResponse> {
         self.0.run::<ApplyIdentityFacts>(request).await
+    }
+    async fn apply_licensing_facts(
+        &self,
+        request: Request<pb::ApplyLicensingFactsRequest>,
+    ) -> Reply<pb::ApplyLicensingFactsResponse> {
+        self.0.run::<ApplyLicensingFacts>(request).await
     }
     async fn get_decision(&self, request: Request<pb::GetDecisionRequest>) -> Reply<pb::GetDecisionResponse> {
         self.0.run::<GetDecision>(request).await

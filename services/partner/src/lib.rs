@@ -2,7 +2,7 @@
 //!
 //! The tour: a request enters at [`api`], is parsed by its room's `wire`, judged by [`policy`], run by its room's `ops`
 //! and stored by its room's `store`. The rooms are [`account`], [`partnership`], [`customer`] and [`invitation`];
-//! [`organization`] is a copy of identity's, which [`projection`] writes. What goes on across the services after a call
+//! [`organization`] is a copy of identity's and [`subscription`] one of licensing's, which [`projection`] writes. What goes on across the services after a call
 //! is a saga, listed in [`flow`]. Partner promises that what a customer authorizes becomes effective in one decision or
 //! not at all, and answers how it ended to those who hold an intent of it ([`decision`]). It calls [`clients`] to prepare
 //! decisions and to tell facts, and nobody to answer a read.
@@ -27,6 +27,7 @@ pub mod partnership;
 pub mod policy;
 pub mod projection;
 pub mod start;
+pub mod subscription;
 
 use base::Fault;
 use db::Migration;

@@ -151,7 +151,9 @@ pub(crate) fn may(cx: &Cx<Partner>, permission: Permission) -> Result<bool, Faul
 fn missing_role(roles: &[&str]) -> Fault {
     let words = roles.join(" ");
     let reason = if roles == ["GLOBAL_ADMIN"] { "GLOBAL_ADMIN_REQUIRED" } else { "ROLE_NOT_ALLOWED" };
-    Fault::denied(reason, format!("this needs one of the roles {words}")).with("roles", words)
+    Fault::denied(reason, format!("this needs one of the roles {words}"))
+        .with("roles", words)
+        .with("partner_center_code", 900_150)
 }
 
 fn check_partner(rule: &Rule, facts: &Facts) -> Result<(), Fault> {

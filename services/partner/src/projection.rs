@@ -7,7 +7,8 @@ use service::{Cx, Operation, Preparation, Wire, Work, floor};
 
 use crate::organization::{self, Organization};
 use crate::policy::{Permission, Target};
-use crate::{Partner, clients};
+use crate::subscription::Subscription;
+use crate::{Partner, clients, subscription};
 
 /// Takes over facts of identity.
 #[derive(Debug)]
@@ -54,6 +55,45 @@ impl Operation for ApplyIdentityFacts {
                     return Err(Fault::unimplemented("FACT_UNKNOWN", "this version does not know a fact of this kind"));
                 }
             }
+        }
+        Ok(())
+    }
+}
+
+/// Takes over facts of licensing.
+#[derive(Debug)]
+pub struct ApplyLicensingFacts(Vec<Subscription>);
+
+impl Wire for ApplyLicensingFacts {
+    type Request = pb::ApplyLicensingFactsRequest;
+    type Response = pb::ApplyLicensingFactsResponse;
+    type Reply = ();
+
+    fn parse(request: Self::Request) -> Result<Self, Fault> {
+        request.facts.iter().map(subscription::wire::read).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn present((): ()) -> Self::Response {
+        pb::ApplyLicensingFactsResponse {}
+    }
+}
+
+impl Operation for ApplyLicensingFacts {
+    type Service = Partner;
+    const METHOD: &'static str = "/tandem.partner.v1.PartnerInternalService/ApplyLicensingFacts";
+    const PERMISSION: Permission = Permission::Peer;
+    type Prepared = ();
+
+    fn target(&self) -> Target {
+        Target::Nothing
+    }
+
+    async fn run(&self, cx: &mut Cx<Partner>, (): &()) -> Result<(), Fault> {
+        // Two deliveries that hold the same subscriptions take them in the same order.
+        let mut told: Vec<&Subscription> = self.0.iter().collect();
+        told.sort_by_key(|told| told.id);
+        for told in told {
+            subscription::store::put(&mut cx.tx, told).await?;
         }
         Ok(())
     }

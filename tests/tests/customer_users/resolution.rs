@@ -18,8 +18,9 @@ use proto::partner::v1::get_decision_response::Outcome;
 use proto::partner::v1::partner_fact::Fact;
 use proto::partner::v1::partner_internal_service_server::{PartnerInternalService, PartnerInternalServiceServer};
 use proto::partner::v1::{
-    Access, AccessIntent, ApplyIdentityFactsRequest, ApplyIdentityFactsResponse, CheckInvitationLinkRequest,
-    CheckInvitationLinkResponse, GetDecisionRequest, GetDecisionResponse, PartnerFact,
+    Access, AccessIntent, ApplyIdentityFactsRequest, ApplyIdentityFactsResponse, ApplyLicensingFactsRequest,
+    ApplyLicensingFactsResponse, CheckInvitationLinkRequest, CheckInvitationLinkResponse, GetDecisionRequest,
+    GetDecisionResponse, PartnerFact,
 };
 use rstest::rstest;
 use service::config::{Peers, ProcessConfig};
@@ -59,6 +60,13 @@ impl PartnerInternalService for Script {
         _: Request<ApplyIdentityFactsRequest>,
     ) -> Result<Response<ApplyIdentityFactsResponse>, Status> {
         Ok(Response::new(ApplyIdentityFactsResponse {}))
+    }
+
+    async fn apply_licensing_facts(
+        &self,
+        _: Request<ApplyLicensingFactsRequest>,
+    ) -> Result<Response<ApplyLicensingFactsResponse>, Status> {
+        Ok(Response::new(ApplyLicensingFactsResponse {}))
     }
 
     async fn get_decision(&self, _: Request<GetDecisionRequest>) -> Result<Response<GetDecisionResponse>, Status> {

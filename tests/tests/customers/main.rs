@@ -18,6 +18,7 @@ mod removing;
 mod roles;
 mod secrets;
 mod showing;
+mod subscriptions;
 
 use db::Db;
 use proto::partner::v1 as pb;

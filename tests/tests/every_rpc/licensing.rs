@@ -44,7 +44,11 @@ async fn catalog(judge: &mut Judge) {
         .await;
     judge
         .rpc("CatalogService/ListOffers", async |side| {
-            side.by_provider(pb::ListOffersRequest { product_id: side.product_id.clone(), ..Default::default() })
+            side.by_provider(pb::ListOffersRequest {
+                product_id: side.product_id.clone(),
+                customer_id: side.customer_id(),
+                ..Default::default()
+            })
         })
         .await;
     judge

@@ -18,8 +18,9 @@ use proto::partner::v1::get_decision_response::Outcome;
 use proto::partner::v1::partner_fact::Fact;
 use proto::partner::v1::partner_internal_service_server::{PartnerInternalService, PartnerInternalServiceServer};
 use proto::partner::v1::{
-    Access, AccessIntent, ApplyIdentityFactsRequest, ApplyIdentityFactsResponse, CheckInvitationLinkRequest,
-    CheckInvitationLinkResponse, GetDecisionRequest, GetDecisionResponse, PartnerFact, PartnerKind,
+    Access, AccessIntent, ApplyIdentityFactsRequest, ApplyIdentityFactsResponse, ApplyLicensingFactsRequest,
+    ApplyLicensingFactsResponse, CheckInvitationLinkRequest, CheckInvitationLinkResponse, GetDecisionRequest,
+    GetDecisionResponse, PartnerFact, PartnerKind,
 };
 use rstest::rstest;
 use service::config::{Peers, ProcessConfig};
@@ -50,6 +51,12 @@ struct Peer {
 impl PartnerInternalService for Peer {
     async fn apply_identity_facts(&self, _: Request<ApplyIdentityFactsRequest>) -> Reply<ApplyIdentityFactsResponse> {
         Err(Status::unavailable("nobody tells anything here"))
+    }
+    async fn apply_licensing_facts(
+        &self,
+        _: Request<ApplyLicensingFactsRequest>,
+    ) -> Reply<ApplyLicensingFactsResponse> {
+        Err(Status::unavailable("nobody is told anything here"))
     }
     async fn get_decision(&self, _: Request<GetDecisionRequest>) -> Reply<GetDecisionResponse> {
         *self.asked.lock().unwrap() += 1;

@@ -2,12 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "a test has nothing better to do than fail")]
 
 mod away;
+mod buying;
 mod catalog;
 mod clouds;
 mod commitments;
 mod counters;
 mod decisions;
 mod desk;
+mod details;
 mod due;
 mod facts;
 mod holders;

@@ -226,7 +226,7 @@ async fn an_order_is_taken_whole_or_not_at_all_and_the_refused_line_is_named(
         (line(&fresh(), 1), "NOT_FOUND", None),
         (line(&foreign, 1), "OFFER_NOT_IN_COUNTRY", Some("800070")),
         (line(&gone, 1), "OFFER_NOT_AVAILABLE", None),
-        (line(&trade.offer, 1_001), "QUANTITY_OUT_OF_RANGE", Some("2002")),
+        (line(&trade.offer, 1_001), "QUANTITY_OUT_OF_RANGE", Some("800067")),
     ] {
         let order = PlaceOrderRequest { lines: vec![line(&trade.offer, 5), second], ..trade.order(1) };
         let refused = shop.order(trade.seller(), order).await;

@@ -79,7 +79,13 @@ async fn entitlements_and_summaries_are_walked_in_both_directions_from_both_ends
     walk(|page_token, from_the_end| {
         use list_entitlements_request::Seek;
         let seek = if from_the_end { Seek::Last } else { Seek::First }.into();
-        let request = ListEntitlementsRequest { customer_id: trade.customer.clone(), page_size, page_token, seek };
+        let request = ListEntitlementsRequest {
+            customer_id: trade.customer.clone(),
+            page_size,
+            page_token,
+            seek,
+            ..Default::default()
+        };
         let (mut client, token) = (EntitlementServiceClient::new(channel.clone()), trade.helper());
         async move {
             let page = client.list_entitlements(authorized(token, request)).await.unwrap().into_inner();

@@ -7,8 +7,9 @@ use db::{Db, Tx};
 use licensing::api::Api;
 use proto::identity::v1::identity_fact::Fact;
 use proto::identity::v1::{IdentityFact, UserFact, user_fact};
+use proto::licensing::v1::catalog_service_client::CatalogServiceClient;
 use proto::licensing::v1::license_service_server::LicenseService as _;
-use proto::licensing::v1::{ProductRules, UpdateLicensesRequest};
+use proto::licensing::v1::{ProductRules, UpdateLicensesRequest, UpsertOfferRequest};
 use rstest::rstest;
 use testkit::database::Kind;
 use tests::world::{Grant, World, authorized, fresh, process_config, soon};
@@ -17,6 +18,7 @@ use uuid::Uuid;
 
 use super::counters::counted_right;
 use super::plans::{rule, suite};
+use super::reason;
 use super::rules::needs;
 use super::trade::{Licenses, Shop, Trade, change, words};
 
@@ -253,4 +255,43 @@ async fn nobody_takes_the_base_while_somebody_gives_the_add_on_that_needs_it() {
         "each of the two was first now and then: {told:?}"
     );
     counted_right(&world).await;
+}
+
+#[tokio::test]
+async fn of_two_who_would_make_a_chain_of_add_ons_the_later_one_is_refused() {
+    let world = Arc::new(World::start(Kind::Postgres).await);
+    let operator = world.catalog_operator().await;
+    let product = world.product("Harbor Mail").await;
+    // Wherever in the chain the lower ids stand, which are held first.
+    for order in [[0, 1, 2], [1, 0, 2], [2, 1, 0], [1, 2, 0]] {
+        let mut ids: Vec<String> = (0..3).map(|_| fresh()).collect();
+        ids.sort_unstable();
+        let [top, middle, bottom] = order.map(|at: usize| ids[at].clone());
+        let offer = |id: &str, parent: Option<&str>| UpsertOfferRequest {
+            offer_id: id.to_owned(),
+            parent_offer_ids: parent.map(str::to_owned).into_iter().collect(),
+            ..World::offer_of(&product)
+        };
+        for id in [&top, &middle, &bottom] {
+            world.offer(offer(id, None)).await;
+        }
+        let database = world.licensing.db().await;
+        let mut held = database.write().await.unwrap();
+        let lock = held.sql("SELECT version FROM offers WHERE offer_id = $1").bind(middle.parse::<Uuid>().unwrap());
+        let _: i64 = lock.for_update().one().await.unwrap();
+        let mut tasks = Vec::new();
+        for (request, waiters) in [(offer(&top, Some(&middle)), 1), (offer(&middle, Some(&bottom)), 2)] {
+            let mut catalog = CatalogServiceClient::new(world.to_licensing().await);
+            let request = authorized(&operator, request);
+            tasks.push(tokio::spawn(async move { catalog.upsert_offer(request).await }));
+            waiting(&database, waiters).await;
+        }
+        held.rollback().await;
+        let mut answers = Vec::new();
+        for task in tasks {
+            answers.push(reason(&task.await.unwrap()));
+        }
+        answers.sort_unstable();
+        assert_eq!(answers, ["OK", "PARENT_IS_ADD_ON"], "{order:?}");
+    }
 }

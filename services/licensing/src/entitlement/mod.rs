@@ -14,6 +14,7 @@ use base::Id;
 use crate::offer::Offer;
 use crate::organization::Organization;
 use crate::product::Product;
+use crate::product_rules::Rules;
 use crate::subscription::Subscription;
 
 /// A customer's seats of one product.
@@ -104,6 +105,8 @@ pub struct Entitlement {
     pub name: String,
     /// The vendor's part number.
     pub part_number: String,
+    /// Who uses the product, in which group it is and who gives it. Without what its service plans need and exclude.
+    pub rules: Rules,
     /// The subscriptions that brought the seats, as far as the caller may see them.
     pub sources: Vec<Source>,
 }

@@ -1,18 +1,21 @@
 //! What can be asked of entitlements.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Fault, Id, Page, Seek};
 use service::page_token::{self, Tokens};
 use service::{Cx, Operation};
 use uuid::Uuid;
 
-use super::{Drift, Entitlement, store};
-use crate::Licensing;
+use super::{Drift, Entitlement, Source, store};
+use crate::offer::Offer;
+use crate::offer::buying::Prospect;
 use crate::organization::Organization;
 use crate::policy::{self, Permission, Target};
 use crate::product::{self, PlanNames, Product};
+use crate::product_rules::LicenseGroup;
 use crate::purchase_permission::{self, PurchasePermission};
+use crate::{Licensing, offer, partner, product_rules};
 
 /// Pools that differ, which one answer tells of at most.
 const DRIFTS_MAX: usize = 100;
@@ -24,6 +27,8 @@ pub(crate) type Plans = BTreeMap<Id<Product>, BTreeMap<Uuid, PlanNames>>;
 #[derive(Debug)]
 pub struct ListEntitlements {
     pub(super) customer: Id<Organization>,
+    /// Of one license group alone.
+    pub(super) group: Option<LicenseGroup>,
     pub(super) page_size: usize,
     pub(super) page_token: String,
     pub(super) start: Seek,
@@ -49,49 +54,97 @@ impl Operation for ListEntitlements {
     }
 
     async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<Listed, Fault> {
-        let scope = cx.page_scope(&self.customer.to_string());
+        let scope = cx.page_scope(&format!("{}|{:?}", self.customer, self.group));
         let seek = page_token::seek(&cx.host().keys, &scope, &self.page_token, self.start.clone())?;
-        let page = owned(cx, self.customer, &seek, self.page_size).await?;
+        let page = owned(cx, (self.customer, self.group), &seek, self.page_size).await?;
         let viewer = viewer(cx, self.customer)?;
         let tokens = Tokens::of(&cx.host().keys, &scope, &page);
         let products: Vec<Id<Product>> = page.rows.iter().map(|entitlement| entitlement.pool.product).collect();
         let plans = product::store::plans(&mut cx.tx, &products).await?;
-        let mut orderers = store::orderers(&mut cx.tx, self.customer, viewer).await?;
-        orderers.sort_unstable();
+        let orderers = orderers(cx, self.customer, viewer).await?;
         Ok(Listed { page, tokens, plans, orderers })
     }
 }
 
-/// One page of what a customer owns, with where whoever looks can order more.
+/// One page of what a customer owns, of one license group or of all, with where whoever looks can order more.
 pub(crate) async fn owned(
     cx: &mut Cx<Licensing>,
-    customer: Id<Organization>,
+    (customer, group): (Id<Organization>, Option<LicenseGroup>),
     seek: &Seek,
     page_size: usize,
 ) -> Result<Page<Entitlement>, Fault> {
     let viewer = viewer(cx, customer)?;
-    let mut page = store::list(&mut cx.tx, customer, viewer, seek, page_size).await?;
-    let orderers = store::orderers(&mut cx.tx, customer, viewer).await?;
+    let mut page = store::list(&mut cx.tx, (customer, group), viewer, seek, page_size).await?;
+    let products: Vec<Id<Product>> = page.rows.iter().map(|entitlement| entitlement.pool.product).collect();
+    let mut rules = product_rules::store::heads(&mut cx.tx, &products).await?;
+    for entitlement in &mut page.rows {
+        entitlement.rules = rules.remove(&entitlement.pool.product).unwrap_or_default().rules;
+    }
+    if policy::has_role(cx.principal()?, Permission::PlaceOrder) {
+        mark_orderable(cx, customer, viewer, &mut page.rows).await?;
+    }
+    Ok(page)
+}
+
+/// Marks the sources under whose offer whoever looks could order more, as PlaceOrder would say it.
+async fn mark_orderable(
+    cx: &mut Cx<Licensing>,
+    customer: Id<Organization>,
+    viewer: Option<Id<Organization>>,
+    entitlements: &mut [Entitlement],
+) -> Result<(), Fault> {
+    let orderers = orderers(cx, customer, viewer).await?;
     let permissions = match viewer {
         Some(_) => Vec::new(),
         None => purchase_permission::store::list(&mut cx.tx, customer, None).await?,
     };
-    let may_order = policy::has_role(cx.principal()?, Permission::PlaceOrder);
-    for entitlement in &mut page.rows {
-        for source in &mut entitlement.sources {
+    let is_own = |source: &Source| match viewer {
+        Some(partner) => source.partner == partner,
+        // It would be based on this subscription (C26).
+        None => {
             let lets_buy = |permission: &PurchasePermission| {
                 permission.permitted
                     && permission.partner == source.partner
                     && permission.product_family == source.product_family
             };
-            let own = match viewer {
-                Some(partner) => source.partner == partner,
-                None => !source.suspended && permissions.iter().any(lets_buy),
-            };
-            source.orderable = may_order && own && orderers.contains(&source.partner);
+            !source.suspended && permissions.iter().any(lets_buy)
+        }
+    };
+    let mut sources: BTreeMap<Id<Organization>, Vec<&mut Source>> = BTreeMap::new();
+    for source in entitlements.iter_mut().flat_map(|entitlement| &mut entitlement.sources) {
+        if orderers.contains(&source.partner) && is_own(source) {
+            sources.entry(source.partner).or_default().push(source);
         }
     }
-    Ok(page)
+    for (seller, sources) in sources {
+        let ids: BTreeSet<Id<Offer>> = sources.iter().map(|source| source.offer).collect();
+        let offers = offer::store::some(&mut cx.tx, &ids.into_iter().collect::<Vec<_>>()).await?;
+        let prospect = Prospect::of(cx, (customer, seller), &offers).await?;
+        let can_be_had: BTreeSet<Id<Offer>> =
+            offers.iter().filter(|offer| prospect.refusals(offer).is_empty()).map(|offer| offer.id).collect();
+        for source in sources {
+            source.orderable = can_be_had.contains(&source.offer);
+        }
+    }
+    Ok(())
+}
+
+/// The partners who may order for the customer now, in the order of their ids; for a viewer itself and those whom it works
+/// with.
+pub(crate) async fn orderers(
+    cx: &mut Cx<Licensing>,
+    customer: Id<Organization>,
+    viewer: Option<Id<Organization>>,
+) -> Result<Vec<Id<Organization>>, Fault> {
+    let mut orderers = Vec::new();
+    for partner in store::orderers(&mut cx.tx, customer, viewer).await? {
+        let standing = partner::store::standing(&mut cx.tx, partner).await?;
+        if partner::check_may_begin(standing.as_ref()).is_ok() {
+            orderers.push(partner);
+        }
+    }
+    orderers.sort_unstable();
+    Ok(orderers)
 }
 
 /// Compares the counters of all pools with what they count.

@@ -6,6 +6,7 @@ use db::{Record, Row, Tx};
 use super::{Drift, Entitlement, Pool, Shift, Source};
 use crate::organization::Organization;
 use crate::product::Product;
+use crate::product_rules::{LicenseGroup, Rules};
 use base::names::sort_key;
 
 impl Record for Pool {
@@ -20,10 +21,11 @@ impl Record for Pool {
 }
 
 impl Record for Entitlement {
-    /// Without its sources.
+    /// Without its rules and its sources.
     fn read(row: &Row) -> Result<Self, Fault> {
         let pool = Pool::read(row)?;
-        Ok(Self { pool, name: row.get("name")?, part_number: row.get("part_number")?, sources: Vec::new() })
+        let (name, part_number) = (row.get("name")?, row.get("part_number")?);
+        Ok(Self { pool, name, part_number, rules: Rules::default(), sources: Vec::new() })
     }
 }
 
@@ -147,11 +149,11 @@ pub async fn shift(
     if updated == 1 { Ok(()) } else { Err(Fault::internal("a pool that was held is gone")) }
 }
 
-/// One page of what the customer owns, by the name of the product. A partner sees the sources that it ordered or is the
+/// One page of what the customer owns, of one license group or of all, by the name of the product. A partner sees the sources that it ordered or is the
 /// reseller of record of; without a viewer all are shown.
 pub async fn list(
     tx: &mut Tx,
-    customer: Id<Organization>,
+    (customer, group): (Id<Organization>, Option<LicenseGroup>),
     viewer: Option<Id<Organization>>,
     seek: &Seek,
     limit: usize,
@@ -163,6 +165,10 @@ pub async fn list(
              WHERE customer_id = $1 AND seats > 0",
         )
         .bind(customer)
+        .when(
+            group.map(LicenseGroup::as_str),
+            "AND COALESCE((SELECT license_group FROM product_rules r WHERE r.product_id = pools.product_id), 'FIRST') = $?",
+        )
         .page(seek, limit, "name_key", "product_id")
         .all()
         .await?;
@@ -202,7 +208,7 @@ async fn sources(
     .await
 }
 
-/// The partners who may order for the customer; for a viewer itself and those whom it works with. In no order.
+/// The partners who have the right to order for the customer; for a viewer itself and those whom it works with. In no order.
 pub async fn orderers(
     tx: &mut Tx,
     customer: Id<Organization>,

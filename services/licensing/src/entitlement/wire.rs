@@ -2,11 +2,14 @@
 
 use base::{Fault, Seek};
 use proto::licensing::v1 as pb;
+use proto::licensing::v1::product_rules::LicenseGroup as Group;
 use service::{Form, Wire};
 
 use super::ops::{ListEntitlements, Listed, Verified, VerifySeats};
 use super::{Capability, Drift, Entitlement, Pool, Source};
 use crate::product::wire::present_plans;
+use crate::product_rules::LicenseGroup;
+use crate::product_rules::wire::{write_authority, write_group, write_target};
 
 impl Wire for ListEntitlements {
     type Request = pb::ListEntitlementsRequest;
@@ -25,8 +28,10 @@ impl Wire for ListEntitlements {
                 None
             }
         };
+        let group = group(&mut form, &request.license_groups);
         form.finish(|| {
-            Some(Self { customer: customer?, page_size: page_size?, page_token: request.page_token, start: start? })
+            let page_token = request.page_token;
+            Some(Self { customer: customer?, group: group?, page_size: page_size?, page_token, start: start? })
         })
     }
 
@@ -42,6 +47,22 @@ impl Wire for ListEntitlements {
             previous_page_token: listed.tokens.previous,
         }
     }
+}
+
+/// The one group that is asked for, or none for all of them. Without a word it is the first one.
+fn group(form: &mut Form, words: &[i32]) -> Option<Option<LicenseGroup>> {
+    let mut groups = Vec::with_capacity(words.len());
+    for (at, word) in words.iter().enumerate() {
+        match Group::try_from(*word) {
+            Ok(Group::First) => groups.push(LicenseGroup::First),
+            Ok(Group::Second) => groups.push(LicenseGroup::Second),
+            Ok(Group::Unspecified) | Err(_) => {
+                form.wrong(format!("license_groups[{at}]"), "UNKNOWN_VALUE", "is not a license group");
+            }
+        }
+    }
+    let all = groups.contains(&LicenseGroup::First) && groups.contains(&LicenseGroup::Second);
+    Some((!all).then(|| groups.first().copied().unwrap_or_default()))
 }
 
 impl Wire for VerifySeats {
@@ -98,5 +119,8 @@ pub(crate) fn present(entitlement: &Entitlement) -> pb::Entitlement {
         active: entitlement.pool.active(),
         warning: entitlement.pool.warning(),
         suspended: entitlement.pool.suspended,
+        target_type: write_target(entitlement.rules.target_type).into(),
+        license_group: write_group(entitlement.rules.group).into(),
+        assignment_authority: write_authority(entitlement.rules.authority).into(),
     }
 }

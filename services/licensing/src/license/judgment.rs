@@ -152,6 +152,14 @@ fn broken(change: &Change, ground: &Ground, before: &Held, effect: Effect) -> Ve
 }
 
 impl Ground {
+    /// Those of the change's products whose subscriptions are all suspended.
+    pub fn suspended(&self, change: &Change) -> Places {
+        let sleeps = |pool: &Pool| pool.capability() == Capability::Suspended;
+        let pool = |product| self.pools.iter().find(|pool| pool.product == product);
+        let places = (0..change.products.len()).filter(|place| pool(change.products[*place]).is_some_and(sleeps));
+        places.fold(Places::default(), Places::with)
+    }
+
     /// Whether a product brings one of these plans when some of its own are left out.
     fn brings(&self, product: Id<Product>, excluded: &BTreeSet<Uuid>, plans: &BTreeSet<Uuid>) -> bool {
         let own = self.plans.get(&product);
@@ -199,8 +207,8 @@ fn obstacles(
     }
     for place in meaning.widened.each() {
         let rules = change.products.get(place).and_then(|product| ground.rules.get(product));
-        if member.location.zip(rules).is_some_and(|(location, rules)| !rules.admits(location)) {
-            obstacles.push(Obstacle::LocationNotAllowed { place });
+        if let Some((location, _)) = member.location.zip(rules).filter(|(location, rules)| !rules.admits(*location)) {
+            obstacles.push(Obstacle::LocationNotAllowed { place, location });
         }
         if meaning.effect.given.shared_with(Places::default().with(place)).is_empty() {
             continue;

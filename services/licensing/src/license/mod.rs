@@ -9,6 +9,7 @@ pub mod journal;
 pub mod judgment;
 pub mod ops;
 pub(crate) mod release;
+mod size;
 pub mod store;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,8 @@ pub const PRODUCTS_MAX: usize = 20;
 pub const PAIRS_MAX: usize = 50_000;
 /// Users of one summary at most (C17).
 pub const SELECTION_MAX: usize = 1_000;
+/// Bytes of one answer at most: clients take 4 MiB unless they are told otherwise.
+pub const REPLY_BYTES_MAX: usize = 15 * 256 * 1024;
 
 /// Some of the products of a change, by their place in it: at most [`PRODUCTS_MAX`], so that they fit a word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -142,6 +145,8 @@ pub enum Obstacle {
     LocationNotAllowed {
         /// The place.
         place: usize,
+        /// Where the user is.
+        location: Country,
     },
     /// The customer has no subscription to the product at this place.
     NotEntitled {
@@ -216,7 +221,7 @@ impl Obstacle {
     /// The product that it is about, unless it is about the user.
     pub const fn place(&self) -> Option<usize> {
         match self {
-            Self::LocationNotAllowed { place }
+            Self::LocationNotAllowed { place, .. }
             | Self::NotEntitled { place }
             | Self::SubscriptionSuspended { place }
             | Self::NoSeats { place, .. }

@@ -95,7 +95,7 @@ impl Operation for SummarizeLicenses {
         let viewer = viewer(cx, self.customer)?;
         // Each product may name each user: with many users fewer products make a page.
         let page_size = self.page_size.min(PAIRS_MAX / selected.len().max(1));
-        let page = entitlement::ops::owned(cx, self.customer, &seek, page_size).await?;
+        let page = entitlement::ops::owned(cx, (self.customer, None), &seek, page_size).await?;
         let tokens = Tokens::of(&cx.host().keys, &scope, &page);
         let products: Vec<Id<Product>> = page.rows.iter().map(|entitlement| entitlement.pool.product).collect();
         let held = store::held_of(&mut cx.tx, self.customer, &products, &selected).await?;
@@ -106,8 +106,7 @@ impl Operation for SummarizeLicenses {
             let holders = counts.filter_map(holder).collect();
             (entitlement, holders)
         });
-        let mut orderers = entitlement::store::orderers(&mut cx.tx, self.customer, viewer).await?;
-        orderers.sort_unstable();
+        let orderers = entitlement::ops::orderers(cx, self.customer, viewer).await?;
         let plans = product::store::plans(&mut cx.tx, &products).await?;
         Ok(Summary { users, strangers, page, plans, tokens, orderers })
     }
@@ -135,7 +134,7 @@ impl Operation for GetUserLicenses {
             if !user::store::unknown(&mut cx.tx, &[self.user]).await?.is_empty() {
                 cx.hang_on(Unresolved::Users { customer: self.customer, ids: vec![self.user] });
             }
-            return Err(Fault::not_found("user", self.user));
+            return Err(Fault::not_found("user", self.user).with("partner_center_code", 60002));
         }
         let licenses = store::of_user(&mut cx.tx, self.customer, self.user).await?;
         let products: Vec<Id<Product>> = licenses.iter().map(|license| license.product).collect();

@@ -134,7 +134,10 @@ fn a_location_has_to_admit_what_comes_and_nothing_else() {
     let germany = Country::parse("DE").unwrap();
     ground.rules = [(id(7), Rules { prohibited: [germany].into(), ..Rules::default() })].into();
     let outcomes = classify(&change(&[0, 1], &[7, 8], &[]), &ground);
-    assert_eq!(outcomes, [Outcome::Failed(vec![Obstacle::LocationNotAllowed { place: 0 }]), given(&[1])]);
+    assert_eq!(
+        outcomes,
+        [Outcome::Failed(vec![Obstacle::LocationNotAllowed { place: 0, location: germany }]), given(&[1])]
+    );
 }
 
 /// Product 7 brings plan 70, 8 brings 80 and 81, 9 brings 90; 70 needs 80 or 90, and 81 does not go together with 90.

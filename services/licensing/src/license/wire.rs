@@ -12,6 +12,7 @@ use service::{Form, Wire};
 use super::ops::{
     GetUserLicenses, LicenseUsers, ListLicenseUsers, SummarizeLicenses, Summary, UpdateLicenses, Updated,
 };
+use super::size;
 use super::store::License;
 use super::store::listing::{Filter, Selector};
 use super::{
@@ -67,12 +68,14 @@ impl Wire for UpdateLicenses {
     }
 
     fn present(updated: Updated) -> Self::Response {
-        let Updated { change, outcomes, after, dry } = &updated;
+        let Updated { change, outcomes, after, suspended, dry } = &updated;
         let result = |(user, outcome)| {
             let licenses = after.get(user).map(present_held).unwrap_or_default();
-            pb::LicenseResult { licenses, ..result(change, *dry, user, outcome) }
+            let warnings = warnings(change, *suspended, outcome);
+            pb::LicenseResult { licenses, warnings, ..result(change, *dry, user, outcome) }
         };
-        pb::UpdateLicensesResponse { results: change.users.iter().zip(outcomes).map(result).collect() }
+        let results: Vec<pb::LicenseResult> = change.users.iter().zip(outcomes).map(result).collect();
+        pb::UpdateLicensesResponse { results: size::fit(results, size::short_result) }
     }
 }
 
@@ -116,6 +119,7 @@ fn error(obstacle: &Obstacle, product: impl Fn(usize) -> String) -> pb::LicenseE
         }
         Obstacle::SubscriptionSuspended { .. } => "2001".clone_into(&mut error.partner_center_code),
         Obstacle::UserNotFound => "60002".clone_into(&mut error.partner_center_code),
+        Obstacle::LocationNotAllowed { location, .. } => error.usage_location = location.to_string(),
         Obstacle::DependencyNotMet { plan, any_of, .. } => {
             error.service_plan_id = plan.to_string();
             error.other_service_plan_ids = any_of.iter().map(ToString::to_string).collect();
@@ -132,11 +136,22 @@ fn error(obstacle: &Obstacle, product: impl Fn(usize) -> String) -> pb::LicenseE
         }
         Obstacle::UserDeleted
         | Obstacle::UsageLocationRequired
-        | Obstacle::LocationNotAllowed { .. }
         | Obstacle::NotEntitled { .. }
         | Obstacle::OthersFailed => {}
     }
     error
+}
+
+/// What whoever changed should know of it.
+fn warnings(change: &Change, suspended: Places, outcome: &Outcome) -> Vec<pb::LicenseWarning> {
+    let Outcome::Changed(effect) = outcome else { return Vec::new() };
+    let products = effect.taken.shared_with(suspended).each().filter_map(|place| change.products.get(place));
+    let warning = |product: &Id<Product>| pb::LicenseWarning {
+        code: pb::license_warning::Code::SeatSuspended.into(),
+        message: "every subscription to the product is suspended: the seat that is free now serves nobody".to_owned(),
+        product_id: product.to_string(),
+    };
+    products.map(warning).collect()
 }
 
 fn present_held(held: &Held) -> Vec<pb::HeldLicense> {
@@ -213,6 +228,7 @@ impl Wire for SummarizeLicenses {
                 assigned_user_ids: holders.iter().map(|(user, _)| user.to_string()).collect(),
                 service_plans: summary.plans.get(&owned.pool.product).map(present_plans).unwrap_or_default(),
                 partial_licenses: partial.collect(),
+                details_left_out: false,
             }
         });
         let stranger = |id: &Id<User>| pb::SelectedUser {
@@ -223,7 +239,7 @@ impl Wire for SummarizeLicenses {
         let users = summary.users.iter().map(selected).chain(summary.strangers.iter().map(stranger));
         pb::SummarizeLicensesResponse {
             users: users.collect(),
-            summaries: summaries.collect(),
+            summaries: size::fit(summaries.collect(), size::short_summary),
             orderable_by_partner_ids: summary.orderers.iter().map(ToString::to_string).collect(),
             next_page_token: summary.tokens.next,
             previous_page_token: summary.tokens.previous,

@@ -3,6 +3,7 @@
 //! Owns where, how many, how often and whether, what an add-on adds to, and what is a trial. Promises that an offer sells
 //! one product for ever. Refuses to know prices: nothing here is billed.
 
+pub(crate) mod buying;
 pub mod commitment;
 pub mod ops;
 pub mod store;
@@ -103,11 +104,12 @@ impl Offer {
         if self.trial { Some(Limit::Lifetime(1)) } else { self.limit }
     }
 
-    /// Whether a subscription under it can have so many seats.
+    /// Whether a subscription under it can have so many seats. The vendor's portal has different numbers for too many seats
+    /// of an order and of a subscription that is there.
     ///
     /// # Errors
     /// `QUANTITY_OUT_OF_RANGE`.
-    pub fn check_quantity(&self, quantity: i64) -> Result<(), Fault> {
+    pub fn check_quantity(&self, quantity: i64, too_many_code: u32) -> Result<(), Fault> {
         let (minimum, maximum) = (self.minimum_quantity, self.maximum_quantity);
         if (minimum..=maximum).contains(&quantity) {
             return Ok(());
@@ -116,7 +118,7 @@ impl Offer {
         Err(Fault::precondition("QUANTITY_OUT_OF_RANGE", message)
             .with("minimum", minimum)
             .with("maximum", maximum)
-            .with("partner_center_code", 2002))
+            .with("partner_center_code", if quantity > maximum { too_many_code } else { 2002 }))
     }
 
     /// Whether everything that can be chosen about it is the same.

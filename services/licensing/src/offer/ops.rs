@@ -6,9 +6,11 @@ use base::{Fault, Id, Page, Seek};
 use service::page_token::{self, Tokens};
 use service::{Cx, Fact, Operation};
 
+use super::buying::Prospect;
 use super::store::Filter;
 use super::{Commitments, Limit, Offer, store};
 use crate::Licensing;
+use crate::organization::Organization;
 use crate::policy::{Permission, Target};
 use crate::product::{self, Product};
 
@@ -44,17 +46,7 @@ impl Operation for UpsertOffer {
         if product::store::get(&mut cx.tx, self.product).await?.is_none() {
             return Err(Fault::not_found("product", self.product));
         }
-        for parent in &self.parents {
-            let found = store::get(&mut cx.tx, *parent).await?.ok_or_else(|| Fault::not_found("offer", parent))?;
-            if !found.parents.is_empty() {
-                let message = format!("the offer {parent} is an add-on itself: nothing adds to it");
-                return Err(Fault::precondition("PARENT_IS_ADD_ON", message).with("offer_id", parent));
-            }
-        }
-        if !self.parents.is_empty() && store::is_parent(&mut cx.tx, self.id).await? {
-            let message = "other offers add to this one: it is no add-on itself";
-            return Err(Fault::precondition("PARENT_IS_ADD_ON", message).with("offer_id", self.id));
-        }
+        let held = self.hold(cx).await?;
         let now = cx.now();
         let wanted = Offer {
             id: self.id,
@@ -73,11 +65,16 @@ impl Operation for UpsertOffer {
             update_time: now,
             version: 1,
         };
-        if self.version.is_none() && store::insert(&mut cx.tx, &wanted).await? {
+        if held.is_none() && self.version.is_none() && store::insert(&mut cx.tx, &wanted).await? {
             cx.record(told("OfferMade", None, &wanted));
             return Ok(wanted);
         }
-        let Some(present) = store::lock(&mut cx.tx, self.id).await? else { return Err(changed_meanwhile()) };
+        let present = match held {
+            Some(present) => present,
+            // Somebody made it while this waited.
+            None => store::lock(&mut cx.tx, self.id).await?.ok_or_else(changed_meanwhile)?,
+        };
+        self.check_is_no_parent(cx).await?;
         if self.version.is_some_and(|version| version != present.version) {
             return Err(changed_meanwhile());
         }
@@ -91,6 +88,37 @@ impl Operation for UpsertOffer {
         store::update(&mut cx.tx, &wanted, now).await?;
         cx.record(told("OfferUpdated", Some(&present), &wanted));
         Ok(Offer { create_time: present.create_time, version: present.version + 1, ..wanted })
+    }
+}
+
+impl UpsertOffer {
+    /// Holds the offer, if there is one already, for a change and what it adds to as it is, all in the order of their ids:
+    /// whoever makes an add-on of one of these meanwhile waits, or was waited for. What it adds to is no add-on.
+    async fn hold(&self, cx: &mut Cx<Licensing>) -> Result<Option<Offer>, Fault> {
+        let mut present = None;
+        let mut ids = self.parents.clone();
+        ids.insert(self.id);
+        for id in ids {
+            if id == self.id {
+                present = store::lock(&mut cx.tx, id).await?;
+                continue;
+            }
+            let parent = store::get(&mut cx.tx, id).await?.ok_or_else(|| Fault::not_found("offer", id))?;
+            if !parent.parents.is_empty() {
+                let message = format!("the offer {id} is an add-on itself: nothing adds to it");
+                return Err(Fault::precondition("PARENT_IS_ADD_ON", message).with("offer_id", id));
+            }
+        }
+        Ok(present)
+    }
+
+    /// What others add to is no add-on. Asked when its row is held: who adds to it holds that as well.
+    async fn check_is_no_parent(&self, cx: &mut Cx<Licensing>) -> Result<(), Fault> {
+        if !self.parents.is_empty() && store::is_parent(&mut cx.tx, self.id).await? {
+            let message = "other offers add to this one: it is no add-on itself";
+            return Err(Fault::precondition("PARENT_IS_ADD_ON", message).with("offer_id", self.id));
+        }
+        Ok(())
     }
 }
 
@@ -127,10 +155,21 @@ fn described(offer: &Offer) -> BTreeMap<&'static str, String> {
 /// Lists the offers by name.
 #[derive(Debug)]
 pub struct ListOffers {
+    /// For whom they are judged, if for anybody.
+    pub(super) customer: Option<Id<Organization>>,
     pub(super) filter: Filter,
     pub(super) page_size: usize,
     pub(super) page_token: String,
     pub(super) start: Seek,
+}
+
+/// One page of offers.
+#[derive(Debug)]
+pub struct Listed {
+    pub(super) page: Page<Offer>,
+    pub(super) tokens: Tokens,
+    /// What they are judged on, when they are judged for a customer.
+    pub(super) prospect: Option<Prospect>,
 }
 
 impl Operation for ListOffers {
@@ -140,16 +179,19 @@ impl Operation for ListOffers {
     type Prepared = ();
 
     fn target(&self) -> Target {
-        Target::Nothing
+        self.customer.map_or(Target::Nothing, Target::Customer)
     }
 
-    async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<(Page<Offer>, Tokens), Fault> {
-        let Filter { name_prefix, product, country, available_only } = &self.filter;
-        let scope = cx.page_scope(&format!("{product:?}|{country:?}|{available_only}|{name_prefix}"));
+    async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<Listed, Fault> {
+        let scope = cx.page_scope(&format!("{:?}|{:?}", self.customer, self.filter));
         let seek = page_token::seek(&cx.host().keys, &scope, &self.page_token, self.start.clone())?;
         let page = store::list(&mut cx.tx, &self.filter, &seek, self.page_size).await?;
         let tokens = Tokens::of(&cx.host().keys, &scope, &page);
-        Ok((page, tokens))
+        let prospect = match self.customer {
+            Some(customer) => Some(Prospect::of_caller(cx, customer, &page.rows).await?),
+            None => None,
+        };
+        Ok(Listed { page, tokens, prospect })
     }
 }
 

@@ -64,6 +64,26 @@ pub async fn get(tx: &mut Tx, id: Id<Offer>) -> Result<Option<Offer>, Fault> {
     complete(tx, found).await
 }
 
+/// Those of these offers that there are, as they are.
+pub async fn some(tx: &mut Tx, ids: &[Id<Offer>]) -> Result<Vec<Offer>, Fault> {
+    let mut offers: Vec<Offer> = tx
+        .sql_for(
+            "SELECT offer_id, product_id, name, minimum_quantity, maximum_quantity, available, trial, limit_unit,
+                 limit_count, billing_cycles, terms, product_family, create_time, update_time, version
+             FROM offers
+             WHERE offer_id IN (SELECT unhex(value) FROM json_each($1))",
+            "SELECT offer_id, product_id, name, minimum_quantity, maximum_quantity, available, trial, limit_unit,
+                 limit_count, billing_cycles, terms, product_family, create_time, update_time, version
+             FROM offers
+             WHERE offer_id = ANY($1)",
+        )
+        .bind(ids)
+        .all()
+        .await?;
+    add_places(tx, &mut offers).await?;
+    Ok(offers)
+}
+
 /// The offer, held for a change.
 pub async fn lock(tx: &mut Tx, id: Id<Offer>) -> Result<Option<Offer>, Fault> {
     let found: Option<Offer> = tx
@@ -137,6 +157,10 @@ pub struct Filter {
     pub country: Option<String>,
     /// Only those that can be ordered now.
     pub available_only: bool,
+    /// Only trials, or only what is no trial.
+    pub trial: Option<bool>,
+    /// Only those of this family.
+    pub product_family: Option<String>,
 }
 
 /// One page of the offers by name.
@@ -157,6 +181,8 @@ pub async fn list(tx: &mut Tx, filter: &Filter, seek: &Seek, limit: usize) -> Re
               OR EXISTS (SELECT 1 FROM offer_countries c WHERE c.offer_id = offers.offer_id AND c.country = $?))",
         )
         .when_set(filter.available_only, "AND available")
+        .when(filter.trial, "AND trial = $?")
+        .when(filter.product_family.clone(), "AND product_family = $?")
         .page(seek, limit, "name_key", "offer_id")
         .all()
         .await?;

@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 
 use base::country::Country;
-use base::{Fault, Id, Page, Seek};
+use base::{Fault, Id, Seek};
 use proto::licensing::v1 as pb;
 use service::form::{etag, timestamp};
-use service::page_token::Tokens;
 use service::{Form, Wire};
 
 use super::commitment::{BillingCycle, Commitments, Term};
-use super::ops::{GetOffer, ListOffers, UpsertOffer};
+use super::ops::{GetOffer, ListOffers, Listed, UpsertOffer};
 use super::store::Filter;
 use super::{COUNTRIES_MAX, LIMIT_MAX, Limit, Offer, PARENTS_MAX, PRODUCT_FAMILY_MAX, QUANTITY_MAX};
 use crate::product::wire::NAME_MAX;
@@ -184,7 +183,7 @@ fn parents(form: &mut Form, request: &pb::UpsertOfferRequest) -> BTreeSet<Id<Off
 impl Wire for ListOffers {
     type Request = pb::ListOffersRequest;
     type Response = pb::ListOffersResponse;
-    type Reply = (Page<Offer>, Tokens);
+    type Reply = Listed;
 
     fn parse(request: Self::Request) -> Result<Self, Fault> {
         let mut form = Form::default();
@@ -203,13 +202,18 @@ impl Wire for ListOffers {
             "" => Some(None),
             code => form.take("country", Country::parse(code).map(|country| country.as_str().to_owned())).map(Some),
         };
+        let product_family = form.text("product_family", &request.product_family, 0..=PRODUCT_FAMILY_MAX);
+        let customer = form.optional_id("customer_id", &request.customer_id);
         form.finish(|| {
             Some(Self {
+                customer: customer?,
                 filter: Filter {
                     name_prefix: name_prefix?,
                     product: product?,
                     country: country?,
                     available_only: request.available_only,
+                    trial: request.trial,
+                    product_family: product_family.filter(|family| !family.is_empty()),
                 },
                 page_size: page_size?,
                 page_token: request.page_token,
@@ -218,9 +222,17 @@ impl Wire for ListOffers {
         })
     }
 
-    fn present((page, tokens): Self::Reply) -> Self::Response {
+    fn present(Listed { page, tokens, prospect }: Listed) -> Self::Response {
+        let judged = |offer: &Offer| {
+            let refusals = prospect.as_ref().map(|prospect| prospect.refusals(offer));
+            pb::Offer {
+                purchasable: refusals.as_ref().map(Vec::is_empty),
+                refusal_reasons: refusals.unwrap_or_default(),
+                ..present(offer)
+            }
+        };
         pb::ListOffersResponse {
-            offers: page.rows.iter().map(present).collect(),
+            offers: page.rows.iter().map(judged).collect(),
             next_page_token: tokens.next,
             previous_page_token: tokens.previous,
         }
@@ -274,5 +286,7 @@ fn present(offer: &Offer) -> pb::Offer {
             .map(|cycle| present_billing_cycle(*cycle).into())
             .collect(),
         terms: offer.commitments.terms.iter().map(|term| present_term(*term).into()).collect(),
+        purchasable: None,
+        refusal_reasons: Vec::new(),
     }
 }

@@ -141,18 +141,6 @@ fn within(form: &mut Form, field: &str, limit: &str, count: usize, max: usize) -
 
 /// Rules as their readers see them.
 pub(crate) fn present(Versioned { rules, version, update_time }: &Versioned) -> pb::ProductRules {
-    let target_type = match rules.target_type {
-        TargetType::User => Target::User,
-        TargetType::Tenant => Target::Tenant,
-    };
-    let group = match rules.group {
-        LicenseGroup::First => Group::First,
-        LicenseGroup::Second => Group::Second,
-    };
-    let authority = match rules.authority {
-        Authority::Partner => AssignmentAuthority::Partner,
-        Authority::Publisher => AssignmentAuthority::Publisher,
-    };
     let dependency = |rule: &Dependency| pb::ServicePlanDependency {
         service_plan_id: rule.plan.to_string(),
         any_of_service_plan_ids: rule.any_of.iter().map(ToString::to_string).collect(),
@@ -162,14 +150,38 @@ pub(crate) fn present(Versioned { rules, version, update_time }: &Versioned) -> 
         other_service_plan_id: rule.other.to_string(),
     };
     pb::ProductRules {
-        target_type: target_type.into(),
-        license_group: group.into(),
-        assignment_authority: authority.into(),
+        target_type: write_target(rules.target_type).into(),
+        license_group: write_group(rules.group).into(),
+        assignment_authority: write_authority(rules.authority).into(),
         dependencies: rules.dependencies.iter().map(dependency).collect(),
         exclusions: rules.exclusions.iter().map(exclusion).collect(),
         allowed_usage_locations: rules.allowed.iter().map(ToString::to_string).collect(),
         prohibited_usage_locations: rules.prohibited.iter().map(ToString::to_string).collect(),
         update_time: update_time.map(timestamp),
         etag: etag(*version),
+    }
+}
+
+/// Who uses a product.
+pub(crate) const fn write_target(target: TargetType) -> Target {
+    match target {
+        TargetType::User => Target::User,
+        TargetType::Tenant => Target::Tenant,
+    }
+}
+
+/// What it can be given together with.
+pub(crate) const fn write_group(group: LicenseGroup) -> Group {
+    match group {
+        LicenseGroup::First => Group::First,
+        LicenseGroup::Second => Group::Second,
+    }
+}
+
+/// Who gives it.
+pub(crate) const fn write_authority(authority: Authority) -> AssignmentAuthority {
+    match authority {
+        Authority::Partner => AssignmentAuthority::Partner,
+        Authority::Publisher => AssignmentAuthority::Publisher,
     }
 }

@@ -6,7 +6,7 @@ use base::{Fault, Id, Timestamp};
 use service::{Cx, Fact};
 
 use super::history::{Actor, Change, Kind};
-use super::{State, Subscription, store};
+use super::{State, Subscription, store, telling};
 use crate::entitlement::Shift;
 use crate::product::Product;
 use crate::{Licensing, entitlement, license};
@@ -134,6 +134,7 @@ async fn apply(cx: &mut Cx<Licensing>, steps: &[Step]) -> Result<Applied, Fault>
         for fact in license::journal::ended(customer, after.product, &users) {
             cx.record(fact.organization(after.partner.uuid()));
         }
+        telling::tell(cx, &after).await?;
         current.push(after);
     }
     Ok(Applied { changed: current, licenses_ended })
@@ -152,7 +153,7 @@ pub(in crate::subscription) async fn ordered(cx: &mut Cx<Licensing>, subscriptio
             .change("quantity", 0, subscription.quantity)
             .change("reseller_id", "", reseller),
     );
-    Ok(())
+    telling::tell(cx, subscription).await
 }
 
 async fn write_history(

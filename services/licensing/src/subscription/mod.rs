@@ -11,6 +11,7 @@ pub mod ops;
 pub mod order;
 pub mod store;
 pub mod sweep;
+mod telling;
 mod wire;
 
 use std::time::Duration;
@@ -211,7 +212,7 @@ impl Subscription {
         if self.trial_end.is_some() {
             return Err(Fault::precondition("TRIAL_QUANTITY_FIXED", "the seats of a trial stay as many as they are"));
         }
-        offer.check_quantity(quantity)?;
+        offer.check_quantity(quantity, 2002)?;
         self.check_assigned(quantity, pool)?;
         Ok(Self { quantity, ..self })
     }

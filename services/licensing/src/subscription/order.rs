@@ -36,15 +36,33 @@ pub struct Line {
 /// # Errors
 /// `OFFER_NOT_AVAILABLE`, `OFFER_NOT_IN_COUNTRY`, `QUANTITY_OUT_OF_RANGE`.
 pub fn check_terms(quantity: i64, offer: &Offer, country: &str) -> Result<(), Fault> {
-    if !offer.available {
-        return Err(Fault::precondition("OFFER_NOT_AVAILABLE", "the offer cannot be ordered at the moment"));
+    check_available(offer)?;
+    check_country(offer, country)?;
+    offer.check_quantity(quantity, 800_067)
+}
+
+/// Whether an offer can be ordered now.
+///
+/// # Errors
+/// `OFFER_NOT_AVAILABLE`.
+pub fn check_available(offer: &Offer) -> Result<(), Fault> {
+    if offer.available {
+        return Ok(());
     }
-    if !offer.is_sold_in(country) {
-        return Err(Fault::precondition("OFFER_NOT_IN_COUNTRY", format!("the offer is not sold in {country}"))
-            .with("country", country)
-            .with("partner_center_code", 800070));
+    Err(Fault::precondition("OFFER_NOT_AVAILABLE", "the offer cannot be ordered at the moment"))
+}
+
+/// Whether an offer is sold to customers in that country.
+///
+/// # Errors
+/// `OFFER_NOT_IN_COUNTRY`.
+pub fn check_country(offer: &Offer, country: &str) -> Result<(), Fault> {
+    if offer.is_sold_in(country) {
+        return Ok(());
     }
-    offer.check_quantity(quantity)
+    Err(Fault::precondition("OFFER_NOT_IN_COUNTRY", format!("the offer is not sold in {country}"))
+        .with("country", country)
+        .with("partner_center_code", 800070))
 }
 
 /// Whether an offer can add to this subscription, or to none.

@@ -1,5 +1,7 @@
 //! Subscriptions in SQL.
 
+use std::collections::BTreeMap;
+
 use base::names::sort_key;
 use base::{Fault, Id, Keyset, Page, Seek, Timestamp};
 use db::{Record, Row, Tx};
@@ -236,12 +238,75 @@ pub async fn count_under(
     offer: Id<Offer>,
     limit: Limit,
 ) -> Result<i64, Fault> {
-    tx.sql("SELECT COUNT(*) FROM subscriptions WHERE customer_id = $1 AND offer_id = $2")
+    let counted = counts_under(tx, customer, &[offer]).await?;
+    Ok(counted.get(&offer).copied().unwrap_or_default().under(limit))
+}
+
+/// How many subscriptions a customer has under an offer, whoever sold them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counted {
+    ever: i64,
+    now: i64,
+}
+
+impl Counted {
+    /// What a limit counts of them.
+    pub const fn under(self, limit: Limit) -> i64 {
+        match limit {
+            Limit::Concurrent(_) => self.now,
+            Limit::Lifetime(_) => self.ever,
+        }
+    }
+}
+
+/// What limits count of a customer's subscriptions under these offers.
+pub async fn counts_under(
+    tx: &mut Tx,
+    customer: Id<Organization>,
+    offers: &[Id<Offer>],
+) -> Result<BTreeMap<Id<Offer>, Counted>, Fault> {
+    let rows: Vec<(Id<Offer>, i64, i64)> = tx
+        .sql_for(
+            "SELECT offer_id, COUNT(*), COUNT(CASE WHEN state <> 'DELETED' THEN 1 END) FROM subscriptions
+             WHERE customer_id = $1 AND offer_id IN (SELECT unhex(value) FROM json_each($2))
+             GROUP BY offer_id",
+            "SELECT offer_id, COUNT(*), COUNT(CASE WHEN state <> 'DELETED' THEN 1 END) FROM subscriptions
+             WHERE customer_id = $1 AND offer_id = ANY($2)
+             GROUP BY offer_id",
+        )
         .bind(customer)
-        .bind(offer)
-        .when_set(matches!(limit, Limit::Concurrent(_)), "AND state <> 'DELETED'")
-        .one()
-        .await
+        .bind(offers)
+        .all()
+        .await?;
+    Ok(rows.into_iter().map(|(offer, ever, now)| (offer, Counted { ever, now })).collect())
+}
+
+/// Of what a partner sold to a customer under each offer to which something adds and is not deleted, an active one; without
+/// one that is active a suspended one.
+pub async fn to_add_to(
+    tx: &mut Tx,
+    (customer, partner): (Id<Organization>, Id<Organization>),
+    now: Timestamp,
+) -> Result<Vec<Subscription>, Fault> {
+    tx.sql(
+        "WITH ranked AS (
+             SELECT subscription_id AS id, ROW_NUMBER() OVER (
+                 PARTITION BY offer_id
+                 ORDER BY CASE WHEN state = 'ACTIVE' AND (trial_end_time IS NULL OR trial_end_time > $3) THEN 0 ELSE 1 END,
+                     subscription_id) AS place
+             FROM subscriptions
+             WHERE customer_id = $1 AND partner_id = $2 AND state <> 'DELETED'
+                 AND EXISTS (SELECT 1 FROM offer_parents p WHERE p.parent_offer_id = subscriptions.offer_id))
+         SELECT subscription_id, order_id, customer_id, product_id, offer_id, parent_id, friendly_name, quantity, state,
+             state_reason, state_time, expire_time, trial_end_time, billing_cycle, term, partner_id, reseller_id,
+             reseller_mpn_id, version, create_time, update_time
+         FROM subscriptions JOIN ranked ON id = subscription_id AND place = 1",
+    )
+    .bind(customer)
+    .bind(partner)
+    .bind(now)
+    .all()
+    .await
 }
 
 /// Which subscriptions of a customer a list holds.

@@ -14,10 +14,14 @@ use super::changed_meanwhile;
 use super::store::{self, Filter, Served, Serving};
 use crate::organization::{self, Organization};
 use crate::policy::{Permission, Target};
+use crate::subscription::{self, Portfolio};
 use crate::{Partner, invitation};
 
 /// Partners that GetCustomer shows beside the customer, at most.
 const COLLEAGUES_MAX: i64 = 100;
+
+/// Subscriptions that GetCustomer shows beside the customer, at most.
+const SUBSCRIPTIONS_MAX: i64 = 100;
 
 /// Lists the caller's customers by name.
 #[derive(Debug)]
@@ -65,6 +69,8 @@ pub enum Seen {
         delegated_admin: bool,
         /// Its partners who serve the customer too.
         colleagues: Vec<Serving>,
+        /// What it sold to the customer, or is the reseller of record of.
+        portfolio: Portfolio,
     },
     /// One that it is named to in an open invitation: its name.
     Named(Organization),
@@ -81,7 +87,7 @@ impl Operation for GetCustomer {
     }
 
     async fn run(&self, cx: &mut Cx<Partner>, (): &()) -> Result<Seen, Fault> {
-        let partner = cx.organization()?;
+        let (partner, now) = (cx.organization()?, cx.now());
         let Some(customer) = store::served(&mut cx.tx, self.id, partner).await? else {
             let named = organization::store::get(&mut cx.tx, self.id).await?;
             return named.map(Seen::Named).ok_or_else(|| Fault::not_found("customer", self.id));
@@ -91,6 +97,7 @@ impl Operation for GetCustomer {
             customer: Box::new(customer),
             delegated_admin: delegated.is_some_and(|delegated| delegated.is_granted),
             colleagues: store::colleagues(&mut cx.tx, self.id, partner, COLLEAGUES_MAX).await?,
+            portfolio: subscription::store::portfolio(&mut cx.tx, (self.id, partner), now, SUBSCRIPTIONS_MAX).await?,
         })
     }
 }

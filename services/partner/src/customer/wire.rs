@@ -15,6 +15,7 @@ use super::ops::{
 };
 use super::store::{Filter, Served, Serving};
 use crate::account::wire::{NAME_MAX, repeatable, write_kind};
+use crate::subscription;
 
 impl Wire for CreateCustomer {
     type Request = pb::CreateCustomerRequest;
@@ -103,10 +104,13 @@ impl Wire for GetCustomer {
 
     fn present(seen: Seen) -> Self::Response {
         match seen {
-            Seen::Served { customer, delegated_admin, colleagues } => pb::GetCustomerResponse {
+            Seen::Served { customer, delegated_admin, colleagues, portfolio } => pb::GetCustomerResponse {
                 customer: Some(present(&customer)),
                 delegated_admin,
                 partners: colleagues.iter().map(present_partner).collect(),
+                subscriptions: portfolio.first.iter().map(subscription::wire::present).collect(),
+                active_subscriptions: subscription::wire::count(portfolio.active),
+                suspended_subscriptions: subscription::wire::count(portfolio.suspended),
             },
             Seen::Named(organization) => pb::GetCustomerResponse {
                 customer: Some(pb::Customer {

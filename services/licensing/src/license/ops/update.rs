@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::first_sight;
 use crate::license::judgment::{Ground, classify};
 use crate::license::store::Holdings;
-use crate::license::{Change, Held, Member, Outcome, SELECTION_MAX, journal, moves, store};
+use crate::license::{Change, Held, Member, Outcome, Places, SELECTION_MAX, journal, moves, store};
 use crate::organization::Organization;
 use crate::policy::{Permission, Target};
 use crate::product::Product;
@@ -34,6 +34,8 @@ pub struct Updated {
     pub(in crate::license) outcomes: Vec<Outcome>,
     /// What everybody holds afterwards; nothing of the many.
     pub(in crate::license) after: HashMap<Id<User>, Held>,
+    /// The products whose subscriptions are all suspended: a seat that is given back there serves nobody.
+    pub(in crate::license) suspended: Places,
     pub(in crate::license) dry: bool,
 }
 
@@ -73,7 +75,8 @@ impl Operation for UpdateLicenses {
             cx.record(fact);
         }
         let after = if self.shows_everything() { after(&self.change, &ground, &outcomes) } else { HashMap::new() };
-        Ok(Updated { change: self.change.clone(), outcomes, after, dry: self.dry })
+        let suspended = ground.suspended(&self.change);
+        Ok(Updated { change: self.change.clone(), outcomes, after, suspended, dry: self.dry })
     }
 }
 
