@@ -155,7 +155,8 @@ CREATE TABLE offer_parents (
     PRIMARY KEY (offer_id, parent_offer_id)
 );
 
--- parent_id of an add-on: what it adds to. due_time: when it changes by itself, because a trial or a suspension ends.
+-- parent_id of an add-on: what it adds to. tried_offer_id: under which offer it was tried before it was paid for. due_time:
+-- when it changes by itself, because a trial or a suspension ends.
 CREATE TABLE subscriptions (
     subscription_id UUID NOT NULL PRIMARY KEY,
     order_id UUID NOT NULL,
@@ -171,6 +172,7 @@ CREATE TABLE subscriptions (
     state_time TIMESTAMPTZ NOT NULL,
     expire_time TIMESTAMPTZ,
     trial_end_time TIMESTAMPTZ,
+    tried_offer_id UUID REFERENCES offers (offer_id),
     billing_cycle TEXT CHECK (billing_cycle IN ('MONTHLY', 'ANNUAL', 'TRIENNIAL', 'ONE_TIME')),
     term TEXT CHECK (term IN ('P1M', 'P1Y', 'P3Y')),
     due_time TIMESTAMPTZ,
@@ -187,6 +189,7 @@ CREATE TABLE subscriptions (
 CREATE INDEX subscriptions_by_customer ON subscriptions (customer_id, name_key, subscription_id);
 CREATE INDEX subscriptions_by_product ON subscriptions (customer_id, product_id);
 CREATE INDEX subscriptions_by_offer ON subscriptions (customer_id, offer_id);
+CREATE INDEX subscriptions_by_tried_offer ON subscriptions (customer_id, tried_offer_id) WHERE tried_offer_id IS NOT NULL;
 CREATE INDEX subscriptions_by_parent ON subscriptions (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX subscriptions_by_due_time ON subscriptions (due_time, subscription_id) WHERE due_time IS NOT NULL;
 CREATE INDEX subscriptions_due ON subscriptions (customer_id, due_time) WHERE due_time IS NOT NULL;

@@ -48,6 +48,9 @@ async fn a_trial_that_is_paid_for_keeps_its_licenses_and_does_not_end(
     let again = ConvertTrialRequest { etag: trial.etag, ..converted(id, &trade.offer, 12) };
     assert_eq!(reason(&desk.convert(trade.seller(), again).await), "ETAG_MISMATCH");
     assert_eq!(reason(&desk.convert(trade.seller(), converted(id, &trade.offer, 12)).await), "NOT_A_TRIAL");
+    let again = PlaceOrderRequest { lines: vec![line(&trial.offer_id, 25)], ..trade.order(1) };
+    let again = shop.order(trade.seller(), again).await;
+    assert_eq!(reason(&again), "SUBSCRIPTION_LIMIT_REACHED", "it was tried once");
     let line = desk.history(trade.seller(), id).await.remove(0);
     assert_eq!((line.kind(), line.quantity_before, line.quantity_after), (Happened::Converted, 25, 12));
     assert_eq!(line.actor_id, trade.provider.admin_user_id);

@@ -34,9 +34,14 @@ pub async fn country(tx: &mut Tx, id: Id<Organization>) -> Result<Option<String>
 
 /// Shares a customer with others who give licenses to its users, until the end of the transaction.
 pub async fn share_customer(tx: &mut Tx, id: Id<Organization>) -> Result<(), Fault> {
-    make_customer(tx, id).await?;
-    let shared = tx.sql("SELECT customer_id FROM customers WHERE customer_id = $1").bind(id).for_share().one();
-    shared.await.map(|_: Id<Organization>| ())
+    let shared = tx.sql("SELECT customer_id FROM customers WHERE customer_id = $1").bind(id).for_share().optional();
+    let shared: Option<Id<Organization>> = shared.await?;
+    if shared.is_none() {
+        make_customer(tx, id).await?;
+        let shared = tx.sql("SELECT customer_id FROM customers WHERE customer_id = $1").bind(id).for_share().one();
+        return shared.await.map(|_: Id<Organization>| ());
+    }
+    Ok(())
 }
 
 /// Has a customer alone, until the end of the transaction: nobody gives a license to one of its users meanwhile.

@@ -127,7 +127,9 @@ pub async fn update(tx: &mut Tx, after: &Subscription) -> Result<(), Fault> {
     let state = Written::of(after.state);
     let updated = tx
         .sql(
-            "UPDATE subscriptions SET offer_id = $3, quantity = $4, state = $5, state_reason = $6, state_time = $7,
+            "UPDATE subscriptions SET offer_id = $3, quantity = $4,
+                 tried_offer_id = CASE WHEN offer_id = $3 THEN tried_offer_id ELSE offer_id END,
+                 state = $5, state_reason = $6, state_time = $7,
                  expire_time = $8, trial_end_time = $9, billing_cycle = $10, term = $11, due_time = $12,
                  version = version + 1, update_time = $13
              WHERE subscription_id = $1 AND version = $2 - 1",
@@ -259,7 +261,8 @@ impl Counted {
     }
 }
 
-/// What limits count of a customer's subscriptions under these offers.
+/// What limits count of a customer's subscriptions under these offers. One that was paid for after it was tried was had
+/// under both.
 pub async fn counts_under(
     tx: &mut Tx,
     customer: Id<Organization>,
@@ -267,12 +270,19 @@ pub async fn counts_under(
 ) -> Result<BTreeMap<Id<Offer>, Counted>, Fault> {
     let rows: Vec<(Id<Offer>, i64, i64)> = tx
         .sql_for(
-            "SELECT offer_id, COUNT(*), COUNT(CASE WHEN state <> 'DELETED' THEN 1 END) FROM subscriptions
-             WHERE customer_id = $1 AND offer_id IN (SELECT unhex(value) FROM json_each($2))
-             GROUP BY offer_id",
-            "SELECT offer_id, COUNT(*), COUNT(CASE WHEN state <> 'DELETED' THEN 1 END) FROM subscriptions
-             WHERE customer_id = $1 AND offer_id = ANY($2)
-             GROUP BY offer_id",
+            "WITH had AS (
+                 SELECT offer_id, state FROM subscriptions
+                 WHERE customer_id = $1 AND offer_id IN (SELECT unhex(value) FROM json_each($2))
+                 UNION ALL
+                 SELECT tried_offer_id, 'DELETED' FROM subscriptions
+                 WHERE customer_id = $1 AND tried_offer_id IN (SELECT unhex(value) FROM json_each($2)))
+             SELECT offer_id, COUNT(*), COUNT(CASE WHEN state <> 'DELETED' THEN 1 END) FROM had GROUP BY offer_id",
+            "WITH had AS (
+                 SELECT offer_id, state FROM subscriptions WHERE customer_id = $1 AND offer_id = ANY($2)
+                 UNION ALL
+                 SELECT tried_offer_id, 'DELETED' FROM subscriptions
+                 WHERE customer_id = $1 AND tried_offer_id = ANY($2))
+             SELECT offer_id, COUNT(*), COUNT(CASE WHEN state <> 'DELETED' THEN 1 END) FROM had GROUP BY offer_id",
         )
         .bind(customer)
         .bind(offers)

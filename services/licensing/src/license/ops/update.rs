@@ -89,7 +89,6 @@ impl UpdateLicenses {
     /// Holds the customer and its pools, and reads what the change is judged on.
     async fn look(&self, cx: &mut Cx<Licensing>) -> Result<Ground, Fault> {
         let Change { users, products, .. } = &self.change;
-        check_products(products, &rules(cx, products).await?)?;
         self.check_excluded(cx).await?;
         let is_ruled = !product_rules::store::touching(&mut cx.tx, products).await?.is_empty();
         organization::store::share_customer(&mut cx.tx, self.customer).await?;
@@ -99,7 +98,7 @@ impl UpdateLicenses {
         } else {
             entitlement::store::lock(&mut cx.tx, self.customer, products).await?
         };
-        // Operators may have changed the rules while this waited: what was answered to them holds from then on.
+        // Operators may change the rules while this waits: what was answered to them holds from then on.
         let rules = rules(cx, products).await?;
         check_products(products, &rules)?;
         let plan_rules = product_rules::store::touching(&mut cx.tx, products).await?;
