@@ -153,21 +153,20 @@ impl Stage {
         assert_eq!(answer.get_ref().results[0].outcome(), Outcome::Changed);
     }
 
-    /// The same by hand: what is read before the transaction, the transaction, and nothing else.
+    /// The same by hand: every statement that the call sends, in the same three transactions, and nothing else.
     async fn hand(&self, place: &Place, user: usize) {
         let give = !place.held[user].fetch_xor(true, Ordering::Relaxed);
-        let user = place.users[user];
+        let (user, request) = (place.users[user], Uuid::now_v7());
+        self.look(place.customer, request).await;
         let mut tx = self.db.snapshot().await.expect("the database answers");
-        let known: Option<Uuid> = tx
-            .sql("SELECT user_id FROM users WHERE user_id = $1")
-            .bind(user)
-            .optional()
-            .await
-            .expect("users can be read");
+        let unknown = tx.sql(
+            "SELECT DISTINCT asked.user_id FROM unnest($1::uuid[]) AS asked (user_id)
+             WHERE NOT EXISTS (SELECT 1 FROM users WHERE users.user_id = asked.user_id)",
+        );
+        let unknown: Vec<Uuid> = unknown.bind([user].as_slice()).all().await.expect("users can be read");
         tx.rollback().await;
-        assert!(known.is_some());
+        assert!(unknown.is_empty());
         let mut tx = self.db.write().await.expect("the database answers");
-        let request = Uuid::now_v7();
         self.admit(&mut tx, place.customer, request).await;
         self.judge(&mut tx, place.customer, user, give).await;
         self.write(&mut tx, place.customer, user, give).await;
@@ -175,19 +174,44 @@ impl Stage {
         tx.commit().await.expect("a commit");
     }
 
-    /// Who calls, which request it is, and what they may do at the customer.
-    async fn admit(&self, tx: &mut Tx, customer: Uuid, request: Uuid) {
-        let claimed = tx
+    /// Whether the caller may, and whether the request was answered already.
+    async fn look(&self, customer: Uuid, request: Uuid) {
+        let mut tx = self.db.snapshot().await.expect("the database answers");
+        let floor = tx.sql("SELECT auth_version FROM principal_floors WHERE principal_id = $1").bind(self.admin);
+        let _: Option<i64> = floor.optional().await.expect("a floor");
+        let saved = tx
             .sql(
-                "INSERT INTO replays (principal_key, method, request_id, digest, sealed, create_time)
-                 VALUES ($1, 'UpdateLicenses', $2, $3, FALSE, $4) ON CONFLICT DO NOTHING",
+                "SELECT digest, reply, sealed, continuation, create_time FROM replays
+                 WHERE principal_key = $1 AND method = $2 AND request_id = $3",
             )
             .bind(self.admin.as_bytes().to_vec())
-            .bind(request)
-            .bind(vec![0_u8; 32])
-            .bind(Clock::new().now())
-            .execute();
-        assert_eq!(claimed.await.expect("a request is claimed"), 1);
+            .bind("UpdateLicenses")
+            .bind(request);
+        assert!(saved.optional::<Vec<u8>>().await.expect("replies can be read").is_none());
+        let access = tx
+            .sql(
+                "SELECT customer_id, partner_id, kind, active, delegated_admin, order_right, epoch FROM accesses
+                 WHERE customer_id = $1 AND partner_id = $2",
+            )
+            .bind(customer)
+            .bind(self.partner);
+        let _: Uuid = access.one().await.expect("an access");
+        self.due(&mut tx, customer).await;
+        tx.rollback().await;
+    }
+
+    async fn due(&self, tx: &mut Tx, customer: Uuid) {
+        let due = tx
+            .sql(
+                "SELECT subscription_id FROM subscriptions WHERE customer_id = $1 AND due_time <= $2 ORDER BY due_time",
+            )
+            .bind(customer)
+            .bind(Clock::new().now());
+        assert!(due.all::<Uuid>().await.expect("subscriptions can be read").is_empty());
+    }
+
+    /// Who calls, which request it is, and what they may do at the customer.
+    async fn admit(&self, tx: &mut Tx, customer: Uuid, request: Uuid) {
         tx.sql("INSERT INTO principal_floors (principal_id, auth_version) VALUES ($1, 0) ON CONFLICT DO NOTHING")
             .bind(self.admin)
             .execute()
@@ -195,59 +219,101 @@ impl Stage {
             .expect("there is a floor");
         let floor = tx.sql("SELECT auth_version FROM principal_floors WHERE principal_id = $1").bind(self.admin);
         let _: i64 = floor.for_share().one().await.expect("a floor");
+        tx.lock_timeout(Duration::from_secs(1)).await.expect("a timeout");
+        let claimed = tx
+            .sql(
+                "INSERT INTO replays (principal_key, method, request_id, digest, sealed, create_time)
+                 VALUES ($1, $2, $3, $4, FALSE, $5) ON CONFLICT DO NOTHING",
+            )
+            .bind(self.admin.as_bytes().to_vec())
+            .bind("UpdateLicenses")
+            .bind(request)
+            .bind(vec![0_u8; 32])
+            .bind(Clock::new().now())
+            .execute();
+        assert_eq!(claimed.await.expect("a request is claimed"), 1);
+        tx.lock_timeout(db::LOCK_TIMEOUT).await.expect("a timeout");
         let access = tx
-            .sql("SELECT delegated_admin FROM accesses WHERE customer_id = $1 AND partner_id = $2")
+            .sql(
+                "SELECT customer_id, partner_id, kind, active, delegated_admin, order_right, epoch FROM accesses
+                 WHERE customer_id = $1 AND partner_id = $2",
+            )
             .bind(customer)
             .bind(self.partner);
-        assert!(access.for_share().one::<bool>().await.expect("an access"));
+        let _: Uuid = access.for_share().one().await.expect("an access");
+        self.due(tx, customer).await;
     }
 
     /// The rules, the pool, and who holds what.
     async fn judge(&self, tx: &mut Tx, customer: Uuid, user: Uuid, give: bool) {
-        let rules = "SELECT target_type FROM product_rules WHERE product_id = $1";
-        let of_plans = "SELECT position FROM plan_rules WHERE product_id = $1";
-        for text in [rules, of_plans] {
-            let found = tx.sql(text).bind(self.product).optional::<String>().await.expect("rules can be read");
-            assert!(found.is_none());
+        self.plan_rules(tx).await;
+        let shared = tx.sql("SELECT customer_id FROM customers WHERE customer_id = $1").bind(customer).for_share();
+        if shared.optional::<Uuid>().await.expect("customers can be read").is_none() {
+            tx.sql("INSERT INTO customers (customer_id) VALUES ($1) ON CONFLICT (customer_id) DO NOTHING")
+                .bind(customer)
+                .execute()
+                .await
+                .expect("a customer's row");
         }
-        tx.sql("INSERT INTO customers (customer_id) VALUES ($1) ON CONFLICT (customer_id) DO NOTHING")
-            .bind(customer)
-            .execute()
-            .await
-            .expect("a customer's row");
-        let shared = tx.sql("SELECT customer_id FROM customers WHERE customer_id = $1").bind(customer);
-        let _: Uuid = shared.for_share().one().await.expect("a customer's row");
         let pool = tx
-            .sql("SELECT seats - consumed FROM pools WHERE customer_id = $1 AND product_id = $2")
+            .sql(
+                "SELECT seats - consumed, product_id, suspended FROM pools
+                 WHERE customer_id = $1 AND product_id = ANY($2) AND seats > 0
+                 ORDER BY product_id",
+            )
             .bind(customer)
-            .bind(self.product);
+            .bind([self.product].as_slice());
         assert!(pool.for_update().one::<i64>().await.expect("a pool") > 0);
-        for text in [rules, of_plans] {
-            let found = tx.sql(text).bind(self.product).optional::<String>().await.expect("rules can be read");
-            assert!(found.is_none());
-        }
+        let rules = tx
+            .sql(
+                "SELECT product_id, target_type, license_group, assignment_authority, allowed_locations,
+                     prohibited_locations, version, update_time
+                 FROM product_rules WHERE product_id = ANY($1)",
+            )
+            .bind([self.product].as_slice());
+        assert!(rules.all::<Uuid>().await.expect("rules can be read").is_empty());
+        self.plan_rules(tx).await;
         let held = tx
-            .sql("SELECT product_id FROM assignments WHERE customer_id = $1 AND user_id = $2")
+            .sql(
+                "SELECT product_id, user_id, excluded_plans FROM assignments
+                 WHERE customer_id = $1 AND user_id = ANY($2)",
+            )
             .bind(customer)
-            .bind(user)
-            .optional::<Uuid>();
-        assert_eq!(held.await.expect("licenses can be read").is_none(), give);
-        let state = tx
-            .sql("SELECT state FROM users WHERE customer_id = $1 AND user_id = $2")
+            .bind([user].as_slice())
+            .all::<Uuid>();
+        assert_eq!(held.await.expect("licenses can be read").is_empty(), give);
+        let known = tx
+            .sql("SELECT state, user_id, usage_location FROM users WHERE customer_id = $1 AND user_id = ANY($2)")
             .bind(customer)
-            .bind(user)
+            .bind([user].as_slice())
             .one::<String>();
-        assert_eq!(state.await.expect("a user"), "ACTIVE");
+        assert_eq!(known.await.expect("a user"), "ACTIVE");
+    }
+
+    async fn plan_rules(&self, tx: &mut Tx) {
+        let rules = tx
+            .sql(
+                "SELECT product_id, position, kind, plan_id, other_plan_id FROM plan_rules
+                 WHERE (product_id, position) IN (
+                     SELECT r.product_id, r.position FROM plan_rules r JOIN product_plans p ON p.plan_id = r.plan_id
+                     WHERE p.product_id = ANY($1)
+                     UNION
+                     SELECT r.product_id, r.position FROM plan_rules r
+                     JOIN product_plans p ON p.plan_id = r.other_plan_id
+                     WHERE p.product_id = ANY($1))",
+            )
+            .bind([self.product].as_slice());
+        assert!(rules.all::<Uuid>().await.expect("rules can be read").is_empty());
     }
 
     async fn write(&self, tx: &mut Tx, customer: Uuid, user: Uuid, give: bool) {
         let text = if give {
             "INSERT INTO assignments (customer_id, product_id, user_id, excluded_plans, create_time)
-             VALUES ($1, $2, $3, '', CURRENT_TIMESTAMP)"
+             SELECT $1::uuid, $2::uuid, user_id, '', CURRENT_TIMESTAMP FROM unnest($3::uuid[]) AS user_id"
         } else {
-            "DELETE FROM assignments WHERE customer_id = $1 AND product_id = $2 AND user_id = $3"
+            "DELETE FROM assignments WHERE customer_id = $1 AND product_id = $2 AND user_id = ANY($3)"
         };
-        let written = tx.sql(text).bind(customer).bind(self.product).bind(user).execute();
+        let written = tx.sql(text).bind(customer).bind(self.product).bind([user].as_slice()).execute();
         assert_eq!(written.await.expect("a license is written"), 1);
         tx.sql("UPDATE pools SET consumed = consumed + $3 WHERE customer_id = $1 AND product_id = $2")
             .bind(customer)

@@ -31,6 +31,12 @@ async fn plant(world: &World, customer: &str, what: fn(&mut db::Tx, Uuid) -> db:
     tx.commit().await.unwrap();
 }
 
+/// Somebody is deleted behind licensing's back, or was not.
+const DELETE_ONE: &str = "UPDATE users SET state = 'DELETED'
+    WHERE user_id = (SELECT user_id FROM users WHERE customer_id = $1 ORDER BY user_id LIMIT 1)";
+const KEEP_ONE: &str = "UPDATE users SET state = 'ACTIVE'
+    WHERE user_id = (SELECT user_id FROM users WHERE customer_id = $1 ORDER BY user_id LIMIT 1)";
+
 #[rstest]
 #[tokio::test]
 async fn counters_that_are_not_what_they_count_are_found_and_told_to_operators(
@@ -50,6 +56,17 @@ async fn counters_that_are_not_what_they_count_are_found_and_told_to_operators(
     let found = verify(&world, &operator).await.unwrap();
     assert_eq!((found.pools, found.drifts.len(), found.more), (2, 0, false));
 
+    let counters = |consumed| Some(SeatCounters { seats: 15, suspended: 10, consumed });
+    for (state, drift) in [("DELETED", Some((counters(4), counters(3)))), ("ACTIVE", None)] {
+        let one: fn(&mut db::Tx, Uuid) -> db::Statement<'_> = match state {
+            "DELETED" => |tx, customer| tx.sql(DELETE_ONE).bind(customer),
+            _ => |tx, customer| tx.sql(KEEP_ONE).bind(customer),
+        };
+        plant(&world, &wrong.customer, one).await;
+        let found = verify(&world, &operator).await.unwrap();
+        let told = found.drifts.first().map(|drift| (drift.told, drift.counted));
+        assert_eq!(told, drift, "who was deleted takes no seat");
+    }
     plant(&world, &wrong.customer, |tx, customer| {
         tx.sql("UPDATE pools SET consumed = consumed + 1 WHERE customer_id = $1").bind(customer)
     })
@@ -57,7 +74,6 @@ async fn counters_that_are_not_what_they_count_are_found_and_told_to_operators(
     let found = verify(&world, &operator).await.unwrap();
     let [drift] = found.drifts.as_slice() else { panic!("one pool drifts: {found:?}") };
     assert_eq!((&drift.customer_id, &drift.product_id), (&wrong.customer, &wrong.product));
-    let counters = |consumed| Some(SeatCounters { seats: 15, suspended: 10, consumed });
     assert_eq!((drift.told, drift.counted), (counters(5), counters(4)));
 
     plant(&world, &wrong.customer, |tx, customer| tx.sql("DELETE FROM pools WHERE customer_id = $1").bind(customer))

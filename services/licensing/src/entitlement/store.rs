@@ -234,7 +234,8 @@ pub async fn count(tx: &mut Tx) -> Result<i64, Fault> {
 }
 
 /// The first pools, in the order of customers and products, whose counters are not what they count: seats against
-/// subscriptions, consumed seats against licenses. What has no pool counts as a pool of nothing.
+/// subscriptions, consumed seats against the licenses of users who were not deleted. What has no pool counts as a pool of
+/// nothing.
 pub async fn drifts(tx: &mut Tx, limit: usize) -> Result<Vec<Drift>, Fault> {
     tx.sql(
         "WITH counters AS (
@@ -249,6 +250,8 @@ pub async fn drifts(tx: &mut Tx, limit: usize) -> Result<Vec<Drift>, Fault> {
              UNION ALL
              SELECT customer_id, product_id, 0, 0, 0, 0, 0, 1
              FROM assignments
+             WHERE NOT EXISTS (
+                 SELECT 1 FROM users WHERE users.user_id = assignments.user_id AND users.state = 'DELETED')
          ), sums AS (
              SELECT customer_id, product_id,
                  CAST(SUM(seats) AS BIGINT) AS seats,
