@@ -16,8 +16,13 @@ const HEAD: usize = 5;
 
 /// The parts of an answer, whole as long as there is space for their details, and then in short.
 pub(super) fn fit<M: Message>(parts: Vec<M>, short: impl Fn(&M) -> M) -> Vec<M> {
+    let space = REPLY_BYTES_MAX.saturating_sub(BESIDE);
+    // Nearly always: nothing has to be made short to see that nothing has to be left out.
+    if parts.iter().map(|part| HEAD + part.encoded_len()).sum::<usize>() <= space {
+        return parts;
+    }
     let shorts: usize = parts.iter().map(|part| HEAD + short(part).encoded_len()).sum();
-    let mut left = REPLY_BYTES_MAX.saturating_sub(BESIDE).saturating_sub(shorts);
+    let mut left = space.saturating_sub(shorts);
     let mut fits = true;
     let fitted = parts.into_iter().map(|whole| {
         let brief = short(&whole);
