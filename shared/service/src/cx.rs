@@ -150,7 +150,7 @@ impl<S: Service> Cx<S> {
         crate::outbox::is_delivered(&mut self.tx, delivery, Some(destination)).await
     }
 
-    /// This attempt cannot be judged before another service was asked. Its refusal is answered only if it is still the
+    /// This attempt cannot be judged before another service was asked, or something was written down. Its refusal is answered only if it is still the
     /// same after [`Service::resolve`].
     pub fn hang_on(&mut self, unresolved: S::Unresolved) {
         self.unresolved.push(unresolved);

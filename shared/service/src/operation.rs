@@ -38,7 +38,7 @@ pub trait Service: Send + Sync + Sized + 'static {
     type Permission: Copy + Debug + Send + Sync + 'static;
     /// What an operation is aimed at.
     type Target: Debug + Send + Sync;
-    /// What an attempt can hang on that only another service knows ([`Cx::hang_on`]).
+    /// What an attempt can hang on ([`Cx::hang_on`]): what only another service knows, or what has to be written down first.
     type Unresolved: Debug + Send;
 
     /// The permission to read the service's journal.
@@ -60,8 +60,8 @@ pub trait Service: Send + Sync + Sized + 'static {
         target: &Self::Target,
     ) -> impl Future<Output = Result<(), Fault>> + Send;
 
-    /// Asks the other service, outside of any transaction, and writes down what it answered; the attempt that hung on
-    /// it is then made again. When the other one does not answer, neither do we: UNAVAILABLE.
+    /// Asks the other service, outside of any transaction, and writes down what it answered, or what is due; the attempt
+    /// that hung on it is then made again. When the other one does not answer, neither do we: UNAVAILABLE.
     fn resolve(
         preparation: &Preparation<'_, Self>,
         unresolved: Vec<Self::Unresolved>,

@@ -9,7 +9,7 @@ use proto::licensing::v1::{
 use proto::partner::v1::{PartnerKind, partner_standing};
 use rstest::rstest;
 use testkit::database::Kind;
-use tests::world::{Grant, Registered, World, authorized, fresh};
+use tests::world::{Grant, Registered, World, authorized, fresh, wrong_fields};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
@@ -158,6 +158,9 @@ async fn a_purchase_is_based_on_an_active_subscription_of_the_family_and_stays_i
     let order = || buyer.order(vec![line(&buyer.offer, 1)]);
     let naming = PlaceOrderRequest { reseller_mpn_id: buyer.trade.reseller_mpn_id.clone(), ..order() };
     assert_eq!(outcome(&shop.order(buyer.token(), naming).await), (Code::InvalidArgument, "UNKNOWN_VALUE".to_owned()));
+    let mut naming = order();
+    naming.lines[0].reseller_mpn_id.clone_from(&buyer.trade.reseller_mpn_id);
+    assert_eq!(wrong_fields(shop.order(buyer.token(), naming).await), ["lines[0].reseller_mpn_id"]);
     let partner = shop.order(&buyer.agent, order()).await;
     assert_eq!(outcome(&partner), (Code::InvalidArgument, "UNKNOWN_VALUE".to_owned()), "partners base on nothing");
     for foreign in [fresh(), super::desk::bought(world, &buyer.trade, 1).await.subscription_id] {

@@ -117,7 +117,7 @@ pub fn check_reseller(found: Option<(Standing, bool)>) -> Result<Reseller, Fault
             Ok(Reseller { id: standing.partner, mpn_id: standing.mpn_id })
         }
         _ => {
-            let message = "no reseller with this MPN id has an active partnership with your organization";
+            let message = "no reseller with this MPN id has an active partnership with the partner who sells";
             Err(Fault::precondition("RESELLER_NOT_PARTNERED", message).with("partner_center_code", 800016))
         }
     }

@@ -105,6 +105,9 @@ impl PlaceOrder {
         if self.reseller_mpn_id.is_some() {
             return Err(reseller_stays("reseller_mpn_id"));
         }
+        if let Some(at) = self.lines.iter().position(|line| line.reseller_mpn_id.is_some()) {
+            return Err(reseller_stays(&format!("lines[{at}].reseller_mpn_id")));
+        }
         let Some(id) = self.base else {
             let message = "names the subscription that the order is based on";
             return Err(Fault::field("base_subscription_id", "REQUIRED", message));
@@ -178,10 +181,9 @@ impl PlaceOrder {
         check_terms(line.quantity, &offer, &terms.country)?;
         let parent = line.parent.map(|id| parents.get(&id).ok_or_else(|| Fault::not_found("subscription", id)));
         check_parent(&offer, parent.transpose()?)?;
-        let reseller = match (&line.reseller_mpn_id, terms.family.is_some()) {
-            (None, _) => terms.reseller.clone(),
-            (Some(mpn_id), false) => Some(named_reseller(cx, terms.seller, mpn_id).await?),
-            (Some(_), true) => return Err(reseller_stays("lines.reseller_mpn_id")),
+        let reseller = match &line.reseller_mpn_id {
+            Some(mpn_id) => Some(named_reseller(cx, terms.seller, mpn_id).await?),
+            None => terms.reseller.clone(),
         };
         let now = cx.now();
         let subscription = Subscription {
