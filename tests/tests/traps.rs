@@ -344,3 +344,40 @@ async fn a_statement_with_a_forgotten_parameter_never_runs(#[values(Kind::Sqlite
     let surplus = tx.sql("INSERT INTO notes (note) VALUES ($1)").bind("one").bind("two").execute().await.unwrap_err();
     assert_eq!(surplus.kind(), base::Kind::Internal);
 }
+
+// A plan that is kept for every list (PostgreSQL)
+
+/// How often this session has run a statement with the plan it keeps for all values.
+async fn kept_plan(tx: &mut db::Tx, text: &'static str) -> i64 {
+    let runs = "SELECT generic_plans FROM pg_prepared_statements WHERE statement = $1";
+    tx.sql(runs).bind(text).one().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_long_list_is_never_left_to_a_plan_that_was_made_without_it() {
+    const LISTED: &str = "SELECT COUNT(*) FROM notes WHERE note IN (SELECT unnest($1))";
+    let notes = Notes::new(Kind::Postgres).await;
+    let list = |length| (0..length).map(|note: i32| note.to_string()).collect::<Vec<_>>();
+    let mut tx = notes.db.write().await.unwrap();
+    for _ in 0..10 {
+        let _: i64 = tx.sql(LISTED).bind(list(10)).one().await.unwrap();
+    }
+    let kept = kept_plan(&mut tx, LISTED).await;
+    assert!(kept > 0, "a short list is what plans are kept for");
+    let _: i64 = tx.sql(LISTED).bind(list(10_000)).one().await.unwrap();
+    assert_eq!(kept_plan(&mut tx, LISTED).await, kept);
+    tx.commit().await.unwrap();
+    let mut tx = notes.db.write().await.unwrap();
+    let _: i64 = tx.sql(LISTED).bind(list(10)).one().await.unwrap();
+    assert_eq!(kept_plan(&mut tx, LISTED).await, kept + 1, "the next transaction keeps its plans");
+}
+
+#[tokio::test]
+async fn large_values_are_compressed_the_fast_way_where_the_server_can() {
+    let notes = Notes::new(Kind::Postgres).await;
+    let mut tx = notes.db.write().await.unwrap();
+    let can = "SELECT 'lz4' = ANY(enumvals) FROM pg_settings WHERE name = 'default_toast_compression'";
+    let can: bool = tx.sql(can).one().await.unwrap();
+    let used: String = tx.sql("SHOW default_toast_compression").one().await.unwrap();
+    assert_eq!(used, if can { "lz4" } else { "pglz" });
+}

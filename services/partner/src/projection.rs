@@ -100,7 +100,7 @@ impl Operation for ApplyLicensingFacts {
 }
 
 /// What an attempt can hang on that only another service knows.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unresolved {
     /// The caller's own organization, whose fact has not arrived yet.
     Organization(Id<Organization>),

@@ -14,6 +14,9 @@ use crate::text::Text;
 use crate::tx::{Session, Tx};
 use crate::value::{Param, Value, json_list};
 
+/// Elements that a kept plan may compare each row with, one by one.
+const SHORT_LIST: usize = 32;
+
 /// A statement under construction.
 #[derive(Debug)]
 #[must_use = "a statement does nothing until it is run"]
@@ -81,8 +84,8 @@ impl<'t> Statement<'t> {
     }
 
     /// Runs it and tells how many rows were affected.
-    pub async fn execute(self) -> Result<u64, Fault> {
-        self.check()?;
+    pub async fn execute(mut self) -> Result<u64, Fault> {
+        self.ready().await?;
         let Self { tx, text, values } = self;
         let text = AssertSqlSafe(text.into_inner()).into_sql_str();
         let affected = match &mut tx.session {
@@ -118,8 +121,8 @@ impl<'t> Statement<'t> {
         self.optional().await?.ok_or(missing)
     }
 
-    async fn rows(self) -> Result<Vec<Row>, Fault> {
-        self.check()?;
+    async fn rows(mut self) -> Result<Vec<Row>, Fault> {
+        self.ready().await?;
         let Self { tx, text, values } = self;
         let text = AssertSqlSafe(text.into_inner()).into_sql_str();
         let rows = match &mut tx.session {
@@ -140,6 +143,14 @@ impl<'t> Statement<'t> {
             tx.broken = true;
             error::statement(error)
         })
+    }
+
+    async fn ready(&mut self) -> Result<(), Fault> {
+        self.check()?;
+        if self.values.iter().any(|value| value.elements() > SHORT_LIST) {
+            self.tx.plan_by_value().await?;
+        }
+        Ok(())
     }
 
     /// A failed statement ends the transaction on both databases, and every `$n` must be bound.

@@ -37,6 +37,8 @@ pub struct Tx {
     pub(crate) session: Session,
     pub(crate) writable: bool,
     pub(crate) broken: bool,
+    /// PostgreSQL plans every statement for its values.
+    planned_by_value: bool,
 }
 
 impl Tx {
@@ -59,7 +61,7 @@ impl Tx {
             }
         };
         begun.map_err(error::statement)?;
-        Ok(Self { session, writable, broken: false })
+        Ok(Self { session, writable, broken: false, planned_by_value: false })
     }
 
     /// A statement in portable SQL.
@@ -96,6 +98,21 @@ impl Tx {
             let text = format!("{}ms", limit.as_millis());
             let _: Option<String> =
                 self.sql_for("SELECT $1", "SELECT set_config('lock_timeout', $1, true)").bind(text).optional().await?;
+        }
+        Ok(())
+    }
+
+    /// From now on PostgreSQL plans every statement of this transaction for its values. After five runs of a prepared
+    /// statement it may keep one plan for all values, and without the elements in sight that plan compares every row with
+    /// every element of a list, where it would hash them.
+    pub(crate) async fn plan_by_value(&mut self) -> Result<(), Fault> {
+        if let (Session::Postgres(session), false) = (&mut self.session, self.planned_by_value) {
+            let set = session.execute(raw_sql("SET LOCAL plan_cache_mode = force_custom_plan")).await;
+            set.map_err(|error| {
+                self.broken = true;
+                error::statement(error)
+            })?;
+            self.planned_by_value = true;
         }
         Ok(())
     }

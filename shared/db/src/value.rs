@@ -26,6 +26,18 @@ pub enum Value {
     Ints(Vec<i64>),
 }
 
+impl Value {
+    /// How long a list is; nothing else has elements.
+    pub(crate) fn elements(&self) -> usize {
+        match self {
+            Self::Uuids(ids) => ids.len(),
+            Self::Texts(texts) => texts.len(),
+            Self::Ints(ints) => ints.len(),
+            Self::Uuid(_) | Self::Text(_) | Self::Int(_) | Self::Bool(_) | Self::Time(_) | Self::Bytes(_) => 0,
+        }
+    }
+}
+
 /// A Rust type that can be bound.
 pub trait Param {
     /// The value to bind.

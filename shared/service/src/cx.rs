@@ -1,5 +1,6 @@
 //! The context of one attempt of one operation: the only thing that `run` touches.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use base::{Clock, Fault, Id, Secret, Timestamp};
@@ -31,6 +32,8 @@ pub struct Cx<S: Service> {
     pub(crate) delivery: Option<Uuid>,
     pub(crate) request_hash: Option<[u8; 32]>,
     pub(crate) unresolved: Vec<S::Unresolved>,
+    /// What this call has asked for in earlier attempts.
+    pub(crate) asked: Arc<BTreeSet<S::Unresolved>>,
     pub(crate) scope_method: &'static str,
 }
 
@@ -52,6 +55,7 @@ impl<S: Service> Cx<S> {
             delivery: None,
             request_hash: None,
             unresolved: Vec::new(),
+            asked: Arc::default(),
             scope_method: method,
         }
     }
@@ -150,10 +154,24 @@ impl<S: Service> Cx<S> {
         crate::outbox::is_delivered(&mut self.tx, delivery, Some(destination)).await
     }
 
-    /// This attempt cannot be judged before another service was asked, or something was written down. Its refusal is answered only if it is still the
-    /// same after [`Service::resolve`].
+    /// This attempt cannot be judged before another service was asked, or something was written down. Its refusal is
+    /// answered only if it is still the same after [`Service::resolve`].
     pub fn hang_on(&mut self, unresolved: S::Unresolved) {
         self.unresolved.push(unresolved);
+    }
+
+    /// Ends this attempt until another service was asked for all of this. What an earlier attempt of the call has asked
+    /// for is not asked for again: what is still not there then does not exist.
+    ///
+    /// # Errors
+    /// The end of the attempt: `CONTENTION`, which nobody sees unless the call hangs on ever new things.
+    pub fn ask(&mut self, wanted: impl IntoIterator<Item = S::Unresolved>) -> Result<(), Fault> {
+        let news: Vec<_> = wanted.into_iter().filter(|wanted| !self.asked.contains(wanted)).collect();
+        if news.is_empty() {
+            return Ok(());
+        }
+        self.unresolved.extend(news);
+        Err(Fault::aborted("CONTENTION", "what this call rests on is still being asked for; repeat the request"))
     }
 
     /// This call began something that goes on after its commit: the answer is [`crate::Operation::resume`]'s.

@@ -4,6 +4,7 @@ use base::{Fault, Timestamp};
 use db::Tx;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+use uuid::fmt::Simple;
 
 use crate::caller::Caller;
 
@@ -81,7 +82,58 @@ pub(crate) enum Outcome<'r> {
     Failed(&'r str),
 }
 
-/// Writes entries.
+/// What differs between entries that are written together. Ids are written without hyphens, as both databases read them.
+#[derive(Debug, Serialize)]
+struct Entry<'f> {
+    entry_id: Simple,
+    organization_id: Option<Simple>,
+    customer_id: Option<Simple>,
+    action: &'static str,
+    action_key: String,
+    target_kind: &'static str,
+    target_id: Option<Simple>,
+    /// JSON of its own: it is stored as text.
+    changes: String,
+    #[serde(skip)]
+    personal: &'f [(Uuid, Change)],
+}
+
+/// A value that belongs to a person, beside its entry.
+#[derive(Debug, Serialize)]
+struct Personal<'f> {
+    entry_id: Simple,
+    subject_id: Simple,
+    #[serde(flatten)]
+    change: &'f Change,
+}
+
+impl<'f> Entry<'f> {
+    fn of(fact: &'f Fact, caller: &Caller) -> Result<Self, Fault> {
+        let organization = fact.organization.or(caller.principal().map(|principal| principal.organization_id));
+        Ok(Self {
+            entry_id: Uuid::now_v7().simple(),
+            organization_id: organization.map(Uuid::simple),
+            customer_id: fact.customer.map(Uuid::simple),
+            action: fact.action,
+            action_key: fact.action.to_ascii_lowercase(),
+            target_kind: fact.target.map_or("", |(kind, _)| kind),
+            target_id: fact.target.map(|(_, id)| id.simple()),
+            changes: json(&fact.changes)?,
+            personal: &fact.personal,
+        })
+    }
+
+    fn personal(&self) -> impl Iterator<Item = Personal<'f>> {
+        let entry_id = self.entry_id;
+        self.personal.iter().map(move |(subject, change)| Personal { entry_id, subject_id: subject.simple(), change })
+    }
+}
+
+fn json(written: &impl Serialize) -> Result<String, Fault> {
+    serde_json::to_string(written).map_err(|error| Fault::internal("a fact cannot be written as JSON").because(error))
+}
+
+/// Writes entries: a call that changes ten thousand people has a hundred of them, and they are one set.
 pub(crate) async fn write(
     tx: &mut Tx,
     caller: &Caller,
@@ -90,61 +142,53 @@ pub(crate) async fn write(
     facts: &[Fact],
     outcome: Outcome<'_>,
 ) -> Result<(), Fault> {
-    for fact in facts {
-        write_one(tx, caller, now, request_hash, fact, outcome).await?;
+    if facts.is_empty() {
+        return Ok(());
     }
-    Ok(())
-}
-
-async fn write_one(
-    tx: &mut Tx,
-    caller: &Caller,
-    now: Timestamp,
-    request_hash: Option<[u8; 32]>,
-    fact: &Fact,
-    outcome: Outcome<'_>,
-) -> Result<(), Fault> {
-    let entry_id = Uuid::now_v7();
+    let entries = facts.iter().map(|fact| Entry::of(fact, caller)).collect::<Result<Vec<_>, _>>()?;
     let principal = caller.principal();
-    let changes = serde_json::to_string(&fact.changes)
-        .map_err(|error| Fault::internal("a fact cannot be written as JSON").because(error))?;
     let (outcome, reason) = match outcome {
         Outcome::Succeeded => ("SUCCEEDED", ""),
         Outcome::Failed(reason) => ("FAILED", reason),
     };
-    tx.sql(
+    tx.sql_for(
         "INSERT INTO journal (entry_id, order_key, create_time, actor_id, actor_kind, on_behalf_of_id, organization_id,
              customer_id, action, action_key, target_kind, target_id, changes, request_hash, outcome, reason)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+         SELECT unhex(value ->> 'entry_id'), $2, $3, $4, $5, $6, unhex(value ->> 'organization_id'),
+             unhex(value ->> 'customer_id'), value ->> 'action', value ->> 'action_key', value ->> 'target_kind',
+             unhex(value ->> 'target_id'), value ->> 'changes', $7, $8, $9
+         FROM json_each($1)",
+        "INSERT INTO journal (entry_id, order_key, create_time, actor_id, actor_kind, on_behalf_of_id, organization_id,
+             customer_id, action, action_key, target_kind, target_id, changes, request_hash, outcome, reason)
+         SELECT entry_id, $2::text, $3::timestamptz, $4::uuid, $5::text, $6::uuid, organization_id,
+             customer_id, action, action_key, target_kind, target_id, changes, $7::bytea, $8::text, $9::text
+         FROM json_to_recordset($1::text::json) AS entry (entry_id uuid, organization_id uuid, customer_id uuid,
+             action text, action_key text, target_kind text, target_id uuid, changes text)",
     )
-    .bind(entry_id)
+    .bind(json(&entries)?)
     .bind(order_key(now))
     .bind(now)
     .bind(principal.map(|principal| principal.id))
     .bind(caller.kind_word())
     .bind(principal.and_then(|principal| principal.on_behalf_of.as_ref()).map(|user| user.user))
-    .bind(fact.organization.or(principal.map(|principal| principal.organization_id)))
-    .bind(fact.customer)
-    .bind(fact.action)
-    .bind(fact.action.to_ascii_lowercase())
-    .bind(fact.target.map_or("", |(kind, _)| kind))
-    .bind(fact.target.map(|(_, id)| id))
-    .bind(changes)
     .bind(request_hash.map(Vec::from))
     .bind(outcome)
     .bind(reason)
     .execute()
     .await?;
-    for (subject, change) in &fact.personal {
-        tx.sql(
+    let personal: Vec<Personal<'_>> = entries.iter().flat_map(Entry::personal).collect();
+    if !personal.is_empty() {
+        tx.sql_for(
             "INSERT INTO journal_personal (entry_id, subject_id, field, before_value, after_value)
-             VALUES ($1, $2, $3, $4, $5)",
+             SELECT unhex(value ->> 'entry_id'), unhex(value ->> 'subject_id'), value ->> 'field', value ->> 'before',
+                 value ->> 'after'
+             FROM json_each($1)",
+            "INSERT INTO journal_personal (entry_id, subject_id, field, before_value, after_value)
+             SELECT entry_id, subject_id, field, before, after
+             FROM json_to_recordset($1::text::json) AS personal (entry_id uuid, subject_id uuid, field text, before text,
+                 after text)",
         )
-        .bind(entry_id)
-        .bind(*subject)
-        .bind(&change.field)
-        .bind(&change.before)
-        .bind(&change.after)
+        .bind(json(&personal)?)
         .execute()
         .await?;
     }

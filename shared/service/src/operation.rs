@@ -39,7 +39,7 @@ pub trait Service: Send + Sync + Sized + 'static {
     /// What an operation is aimed at.
     type Target: Debug + Send + Sync;
     /// What an attempt can hang on ([`Cx::hang_on`]): what only another service knows, or what has to be written down first.
-    type Unresolved: Debug + Send;
+    type Unresolved: Clone + Ord + Debug + Send + Sync;
 
     /// The permission to read the service's journal.
     const READ_JOURNAL: Self::Permission;

@@ -3,6 +3,7 @@
 //! It promises that a transaction is begun only in time, ends in commit or rollback whoever goes away meanwhile, and is
 //! tried again when the database asks for it. It refuses to know what an operation does.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,8 +31,9 @@ use crate::replay::{self, Answer, Claim, Keep, ReplayKey};
 
 /// Attempts of one unit of work before CONTENTION.
 pub(crate) const ATTEMPTS_MAX: u32 = 8;
-/// How often a call asks other services for what it hangs on, before its refusal stands.
-const RESOLUTIONS_MAX: u32 = 2;
+/// How often a call asks other services for what it hangs on, before its refusal stands: once for each kind of thing that
+/// can come to light only after another.
+const RESOLUTIONS_MAX: u32 = 3;
 /// How long an operation that reduces authority waits for its delivery (§4).
 const DELIVERY_WAIT: Duration = Duration::from_secs(2);
 /// How long an answer waits for what its operation began.
@@ -104,6 +106,9 @@ struct Unit<O: Operation> {
     dry: bool,
     deadline: Instant,
 }
+
+/// What the attempts of an operation can hang on.
+type UnresolvedOf<O> = <<O as Operation>::Service as Service>::Unresolved;
 
 /// Why an attempt came to nothing.
 struct Stop<S: Service> {
@@ -206,9 +211,9 @@ impl<O: Operation> Unit<O> {
     async fn prepare_and_attempt(&self) -> Result<Done<O>, Fault> {
         let reads = self.host.contract.method(O::METHOD)?.reads;
         let mut prepared = self.prepare().await?;
-        let (mut attempt, mut resolved) = (0, 0);
+        let (mut attempt, mut resolved, mut asked) = (0, 0, Arc::new(BTreeSet::new()));
         loop {
-            let stop = match self.attempt(reads, prepared.as_ref()).await {
+            let stop = match self.attempt(reads, prepared.as_ref(), &asked).await {
                 Ok(done) => return Ok(done),
                 Err(stop) => stop,
             };
@@ -225,6 +230,7 @@ impl<O: Operation> Unit<O> {
                 }
             } else if !stop.unresolved.is_empty() && resolved < RESOLUTIONS_MAX {
                 resolved += 1;
+                Arc::make_mut(&mut asked).extend(stop.unresolved.iter().cloned());
                 O::Service::resolve(&self.preparation(), stop.unresolved).await?;
             } else {
                 return Err(stop.fault);
@@ -274,10 +280,16 @@ impl<O: Operation> Unit<O> {
     }
 
     /// Steps 6 to 12.
-    async fn attempt(&self, reads: bool, prepared: Option<&O::Prepared>) -> Result<Done<O>, Stop<O::Service>> {
+    async fn attempt(
+        &self,
+        reads: bool,
+        prepared: Option<&O::Prepared>,
+        asked: &Arc<BTreeSet<UnresolvedOf<O>>>,
+    ) -> Result<Done<O>, Stop<O::Service>> {
         deadline::check(self.deadline)?;
         let tx = if reads { self.host.db.snapshot().await? } else { self.host.db.write().await? };
         let mut cx = Cx::new(tx, Arc::clone(&self.host), self.caller.clone(), O::METHOD);
+        cx.asked = Arc::clone(asked);
         match self.inside(&mut cx, prepared).await {
             Ok(Inside::Continued(id)) => {
                 cx.tx.rollback().await;

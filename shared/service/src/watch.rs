@@ -122,9 +122,11 @@ impl<O: Watch> Watcher<O> {
             Err(_) if !cx.unresolved.is_empty() => {
                 let preparation =
                     Preparation { host: &self.host, caller: &self.caller, dry: false, deadline: self.until };
+                let asked = cx.unresolved.iter().cloned().collect();
                 O::Service::resolve(&preparation, cx.unresolved).await?;
                 let tx = self.host.db.snapshot().await?;
                 let mut cx = Cx::new(tx, Arc::clone(&self.host), self.caller.clone(), O::METHOD);
+                cx.asked = Arc::new(asked);
                 let reply = self.read(&mut cx).await;
                 cx.tx.rollback().await;
                 reply

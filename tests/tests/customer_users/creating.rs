@@ -208,8 +208,9 @@ async fn a_creation_stands_in_the_partners_journal_and_the_customer_reads_it_too
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
 ) {
     let desk = Desk::open(kind).await;
-    let made = desk.users().await.create(desk.admin(), World::creation(&desk.customer, &[Role::ServiceAdmin])).await;
-    let made = made.unwrap();
+    let mut creation = World::creation(&desk.customer, &[Role::ServiceAdmin]);
+    creation.user.as_mut().unwrap().display_name = r#"Zoë "Zo" O'Neil A \ ☃"#.to_owned();
+    let made = desk.users().await.create(desk.admin(), creation).await.unwrap();
     let (user, customer) = (made.user.unwrap(), &desk.customer);
     let theirs = desk.world.replace_password(&customer.admin_sign_in_name, &customer.temporary_password).await;
     let mut audit = AuditServiceClient::new(desk.world.to_identity().await);
@@ -223,6 +224,7 @@ async fn a_creation_stands_in_the_partners_journal_and_the_customer_reads_it_too
         assert_eq!(about[0].actor_id, desk.partner.admin_user_id);
         let change = |field: &str| about[0].changes.iter().find(|change| change.field == field).unwrap().after.clone();
         assert_eq!((change("roles"), change("sign_in_name")), ("SERVICE_ADMIN".to_owned(), user.sign_in_name.clone()));
+        assert_eq!(change("display_name"), user.display_name, "as it was written");
         assert!(!format!("{about:?}").contains(&made.temporary_password));
     }
     let tables = dump(&desk.world.identity.db().await).await;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base::Id;
 use service::Fact;
+use uuid::Uuid;
 
 use super::{Change, Effect, Excluded, Outcome, Places};
 use crate::organization::Organization;
@@ -66,5 +67,12 @@ fn left_out(change: &Change, effect: Effect) -> String {
 }
 
 fn join<'i, T: 'i>(ids: impl IntoIterator<Item = &'i Id<T>>) -> String {
-    ids.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    let (mut text, mut buffer) = (String::new(), Uuid::encode_buffer());
+    for id in ids {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(id.uuid().hyphenated().encode_lower(&mut buffer));
+    }
+    text
 }

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use base::{Fault, Id, Page, Seek};
 use service::page_token::{self, Tokens};
-use service::{Cx, Operation, Preparation};
+use service::{Cx, Operation};
 
 use super::store::License;
 use super::{Excluded, PAIRS_MAX, store};
@@ -16,29 +16,25 @@ use crate::entitlement::ops::{Plans, viewer};
 use crate::organization::Organization;
 use crate::policy::{Permission, Target};
 use crate::product::{self, Product};
-use crate::projection::{self, Unresolved};
+use crate::projection::Unresolved;
 use crate::user::{State, User};
 use crate::{Licensing, entitlement, user};
 
 pub use listing::{LicenseUsers, ListLicenseUsers};
 pub use update::{UpdateLicenses, Updated};
 
-/// Looks up the users of whom identity has not told yet, and tells how many they were: who is still unknown afterwards
-/// does not exist. One who is known as another customer's is not asked for.
+/// Asks identity for those of whom it has not told yet: whoever is still missing then does not exist. One who is known as
+/// another customer's is not asked for.
 pub(super) async fn first_sight(
-    preparation: &Preparation<'_, Licensing>,
+    cx: &mut Cx<Licensing>,
     customer: Id<Organization>,
-    users: &[Id<User>],
-) -> Result<usize, Fault> {
-    let mut tx = preparation.host.db.snapshot().await?;
-    let unknown = user::store::unknown(&mut tx, users).await;
-    tx.rollback().await;
-    let ids = unknown?;
-    let count = ids.len();
-    if count > 0 {
-        projection::ops::resolve(preparation, vec![Unresolved::Users { customer, ids }]).await?;
+    missing: &[Id<User>],
+) -> Result<(), Fault> {
+    if missing.is_empty() {
+        return Ok(());
     }
-    Ok(count)
+    let unknown = user::store::unknown(&mut cx.tx, missing).await?;
+    cx.ask(unknown.into_iter().map(|id| Unresolved::User { customer, id }))
 }
 
 /// Tells who of the selected users holds what.
@@ -71,17 +67,13 @@ impl Operation for SummarizeLicenses {
     type Service = Licensing;
     const METHOD: &'static str = "/tandem.licensing.v1.LicenseService/SummarizeLicenses";
     const PERMISSION: Permission = Permission::ReadLicenses;
-    type Prepared = usize;
+    type Prepared = ();
 
     fn target(&self) -> Target {
         Target::Customer(self.customer)
     }
 
-    async fn prepare(&self, preparation: &Preparation<'_, Licensing>) -> Result<usize, Fault> {
-        first_sight(preparation, self.customer, &self.users).await
-    }
-
-    async fn run(&self, cx: &mut Cx<Licensing>, _: &usize) -> Result<Summary, Fault> {
+    async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<Summary, Fault> {
         let mut selected = self.users.clone();
         selected.sort_unstable();
         selected.dedup();
@@ -90,7 +82,8 @@ impl Operation for SummarizeLicenses {
         let mut users = user::store::people(&mut cx.tx, self.customer, &selected).await?;
         users.sort_by(|a, b| (&a.sort_key, a.id).cmp(&(&b.sort_key, b.id)));
         let known: HashSet<Id<User>> = users.iter().map(|user| user.id).collect();
-        let strangers = selected.iter().filter(|id| !known.contains(id)).copied().collect();
+        let strangers: Vec<Id<User>> = selected.iter().filter(|id| !known.contains(id)).copied().collect();
+        first_sight(cx, self.customer, &strangers).await?;
 
         let viewer = viewer(cx, self.customer)?;
         // Each product may name each user: with many users fewer products make a page.
@@ -131,9 +124,7 @@ impl Operation for GetUserLicenses {
 
     async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<(Vec<License>, Plans), Fault> {
         if user::store::people(&mut cx.tx, self.customer, &[self.user]).await?.is_empty() {
-            if !user::store::unknown(&mut cx.tx, &[self.user]).await?.is_empty() {
-                cx.hang_on(Unresolved::Users { customer: self.customer, ids: vec![self.user] });
-            }
+            first_sight(cx, self.customer, &[self.user]).await?;
             return Err(Fault::not_found("user", self.user).with("partner_center_code", 60002));
         }
         let licenses = store::of_user(&mut cx.tx, self.customer, self.user).await?;

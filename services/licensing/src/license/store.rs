@@ -49,30 +49,27 @@ pub struct Holdings {
 }
 
 impl Holdings {
-    fn gather(rows: Vec<Holding>) -> Result<Self, Fault> {
-        let mut licenses: HashMap<Id<User>, Vec<(Id<Product>, String)>> = HashMap::new();
-        for Holding { user, product, excluded } in rows {
-            licenses.entry(user).or_default().push((product, excluded));
-        }
-        let mut holdings = Self { of: HashMap::with_capacity(licenses.len()), distinct: vec![Held::default()] };
-        let mut known: HashMap<Vec<(Id<Product>, String)>, usize> = HashMap::new();
-        for (user, mut list) in licenses {
-            list.sort_unstable();
+    fn gather(mut rows: Vec<Holding>) -> Result<Self, Fault> {
+        rows.sort_unstable_by_key(|holding| (holding.user, holding.product));
+        let mut holdings = Self { of: HashMap::with_capacity(rows.len()), distinct: vec![Held::default()] };
+        let mut known: HashMap<Vec<(Id<Product>, &str)>, usize> = HashMap::new();
+        let mut list = Vec::new();
+        for licenses in rows.chunk_by(|one, next| one.user == next.user) {
+            list.clear();
+            list.extend(licenses.iter().map(|license| (license.product, license.excluded.as_str())));
             let place = if let Some(place) = known.get(&list) {
                 *place
             } else {
                 let held = list.iter().map(|(product, text)| Ok((*product, excluded(text)?)));
                 holdings.distinct.push(Held(held.collect::<Result<_, Fault>>()?));
-                known.insert(list, holdings.distinct.len() - 1);
+                known.insert(list.clone(), holdings.distinct.len() - 1);
                 holdings.distinct.len() - 1
             };
-            holdings.of.insert(user, place);
+            holdings.of.extend(licenses.first().map(|license| (license.user, place)));
         }
         Ok(holdings)
     }
-}
 
-impl Holdings {
     /// What somebody holds; nothing of who is not among them.
     pub fn held_by(&self, user: Id<User>) -> Option<&Held> {
         self.of.get(&user).and_then(|place| self.distinct.get(*place))

@@ -47,7 +47,7 @@ pub enum Told {
 }
 
 /// What an attempt hangs on that only another service knows, or that has to be written down before.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unresolved {
     /// A decision of the partner service about the caller and the customer they ask for.
     Decision(Uuid),
@@ -55,11 +55,11 @@ pub enum Unresolved {
     Organization(Id<Organization>),
     /// A customer to whose subscriptions something is due.
     Due(Id<Organization>),
-    /// Users of a customer whose licenses the caller may look at, of whom identity has not told yet.
-    Users {
+    /// A user of a customer whose licenses the caller may look at, of whom identity has not told yet.
+    User {
         /// The customer.
         customer: Id<Organization>,
-        /// The users.
-        ids: Vec<Id<User>>,
+        /// The user.
+        id: Id<User>,
     },
 }

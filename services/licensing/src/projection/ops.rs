@@ -1,5 +1,7 @@
 //! Taking over what was told, and asking for what was not.
 
+use std::collections::BTreeMap;
+
 use base::Fault;
 use saga::intent::{self, Intent};
 use service::{Cx, Operation, Preparation, Work, floor};
@@ -95,18 +97,24 @@ pub(crate) async fn resolve(
     unresolved: Vec<Unresolved>,
 ) -> Result<(), Fault> {
     let Licensing { identity, partner } = &preparation.host.service;
-    let mut learned = Vec::new();
+    let (mut learned, mut users) = (Vec::new(), BTreeMap::<_, Vec<_>>::new());
     for unresolved in unresolved {
         let left = preparation.left();
         learned.extend(match unresolved {
             Unresolved::Decision(id) => clients::decision(partner, id, left).await?,
             Unresolved::Organization(id) => clients::organization(identity, id, left).await?.into_iter().collect(),
-            Unresolved::Users { customer, ids } => clients::users(identity, customer, &ids, left).await?,
+            Unresolved::User { customer, id } => {
+                users.entry(customer).or_default().push(id);
+                Vec::new()
+            }
             Unresolved::Due(customer) => {
                 sweep::settle(preparation.host, customer).await?;
                 Vec::new()
             }
         });
+    }
+    for (customer, ids) in users {
+        learned.extend(clients::users(identity, customer, &ids, preparation.left()).await?);
     }
     if learned.is_empty() {
         return Ok(());

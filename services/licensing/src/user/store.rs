@@ -59,16 +59,17 @@ pub async fn unknown(tx: &mut Tx, ids: &[Id<User>]) -> Result<Vec<Id<User>>, Fau
     .await
 }
 
-/// Those of these users whom the customer has: state and usage location of each.
+/// Those of these users whom the customer has: whether each was deleted, and their usage location.
 pub async fn members(
     tx: &mut Tx,
     customer: Id<Organization>,
     ids: &[Id<User>],
-) -> Result<Vec<(Id<User>, String, String)>, Fault> {
+) -> Result<Vec<(Id<User>, bool, String)>, Fault> {
     tx.sql_for(
-        "SELECT user_id, state, usage_location FROM users
+        "SELECT user_id, state = 'DELETED' AS deleted, usage_location FROM users
          WHERE customer_id = $1 AND user_id IN (SELECT unhex(value) FROM json_each($2))",
-        "SELECT user_id, state, usage_location FROM users WHERE customer_id = $1 AND user_id = ANY($2)",
+        "SELECT user_id, state = 'DELETED' AS deleted, usage_location FROM users
+         WHERE customer_id = $1 AND user_id = ANY($2)",
     )
     .bind(customer)
     .bind(ids)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use base::country::Country;
 use base::{Fault, Id};
-use service::{Cx, Operation, Preparation};
+use service::{Cx, Operation};
 use uuid::Uuid;
 
 use super::first_sight;
@@ -15,7 +15,7 @@ use crate::organization::Organization;
 use crate::policy::{Permission, Target};
 use crate::product::Product;
 use crate::product_rules::{Authority, LicenseGroup, PlanRules, Rules, TargetType};
-use crate::user::{State, User};
+use crate::user::User;
 use crate::{Licensing, entitlement, organization, product, product_rules, user};
 
 /// Gives and takes licenses of many users.
@@ -43,7 +43,7 @@ impl Operation for UpdateLicenses {
     type Service = Licensing;
     const METHOD: &'static str = "/tandem.licensing.v1.LicenseService/UpdateLicenses";
     const PERMISSION: Permission = Permission::ManageLicenses;
-    type Prepared = usize;
+    type Prepared = ();
 
     fn target(&self) -> Target {
         Target::Customer(self.customer)
@@ -53,13 +53,9 @@ impl Operation for UpdateLicenses {
         Some(self.customer.uuid())
     }
 
-    async fn prepare(&self, preparation: &Preparation<'_, Licensing>) -> Result<usize, Fault> {
-        first_sight(preparation, self.customer, &self.change.users).await
-    }
-
     /// The pools are held in one statement, and everything that is counted is read in the next ones: a statement sees
     /// what was committed before it began, so what others wrote while this one waited for the pools is seen.
-    async fn run(&self, cx: &mut Cx<Licensing>, _: &usize) -> Result<Updated, Fault> {
+    async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<Updated, Fault> {
         let now = cx.now();
         let ground = self.look(cx).await?;
         let outcomes = classify(&self.change, &ground);
@@ -114,6 +110,8 @@ impl UpdateLicenses {
             store::held_of(&mut cx.tx, self.customer, products, users).await?
         };
         let members = members(cx, self.customer, users, &held).await?;
+        let missing: Vec<Id<User>> = users.iter().filter(|id| !members.contains_key(id)).copied().collect();
+        first_sight(cx, self.customer, &missing).await?;
         let plans = plans(cx, products, &held.distinct, &plan_rules).await?;
         Ok(Ground { pools, rules, plan_rules, plans, members, held: held.distinct })
     }
@@ -173,8 +171,7 @@ async fn members(
     held: &Holdings,
 ) -> Result<HashMap<Id<User>, Member>, Fault> {
     let known = user::store::members(&mut cx.tx, customer, users).await?;
-    let member = |(id, state, location): (Id<User>, String, String)| {
-        let deleted = state == State::Deleted.as_str();
+    let member = |(id, deleted, location): (Id<User>, bool, String)| {
         let held = held.of.get(&id).copied().unwrap_or_default();
         (id, Member { deleted, location: Country::parse(&location).ok(), held })
     };
