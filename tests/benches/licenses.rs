@@ -5,7 +5,7 @@
 //! cargo bench -p tests --bench licenses
 //! ```
 //!
-//! The call goes the whole way: client, loopback, token, policy, look-up of unknown users, rules, journal, saved reply. By
+//! The call goes the whole way: client, loopback, token, policy, rules, journal, saved reply. By
 //! hand is what nobody can leave out: hold the pools, read who holds what and who is who, write, count, commit. Both take
 //! turns on the same rows. Then somebody else asks for the same pool again and again, and is told how long the call keeps
 //! it: their longest wait is as long as the call holds the row, on PostgreSQL, or the one writer, on SQLite (R-16). It prints

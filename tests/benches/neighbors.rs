@@ -153,7 +153,7 @@ impl Stage {
         assert_eq!(answer.get_ref().results[0].outcome(), Outcome::Changed);
     }
 
-    /// The same by hand: every statement that the call sends, in the same transaction, and nothing else.
+    /// The same by hand: what every statement of the call does, in the same transaction, and nothing else.
     async fn hand(&self, place: &Place, user: usize) {
         let give = !place.held[user].fetch_xor(true, Ordering::Relaxed);
         let (user, request) = (place.users[user], Uuid::now_v7());

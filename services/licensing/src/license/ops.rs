@@ -23,8 +23,8 @@ use crate::{Licensing, entitlement, user};
 pub use listing::{LicenseUsers, ListLicenseUsers};
 pub use update::{UpdateLicenses, Updated};
 
-/// Asks identity for those of whom it has not told yet: whoever is still missing then does not exist. One who is known as
-/// another customer's is not asked for.
+/// Asks identity for those whom the customer was not seen to have: whoever is still missing in the next attempt does not
+/// exist. One who is known as another customer's is not asked for; one who was told of in the meantime is, and is seen then.
 pub(super) async fn first_sight(
     cx: &mut Cx<Licensing>,
     customer: Id<Organization>,
@@ -33,7 +33,7 @@ pub(super) async fn first_sight(
     if missing.is_empty() {
         return Ok(());
     }
-    let unknown = user::store::unknown(&mut cx.tx, missing).await?;
+    let unknown = user::store::unknown(&mut cx.tx, customer, missing).await?;
     cx.ask(unknown.into_iter().map(|id| Unresolved::User { customer, id }))
 }
 

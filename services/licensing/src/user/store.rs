@@ -46,15 +46,18 @@ pub async fn put(tx: &mut Tx, told: &User) -> Result<bool, Fault> {
     Ok(written == 1)
 }
 
-/// Those of these ids of whom nobody has told yet.
-pub async fn unknown(tx: &mut Tx, ids: &[Id<User>]) -> Result<Vec<Id<User>>, Fault> {
+/// Those of these ids who are not known as another customer's. One of the customer's own is among them: they may have been
+/// told of since the caller looked for them.
+pub async fn unknown(tx: &mut Tx, customer: Id<Organization>, ids: &[Id<User>]) -> Result<Vec<Id<User>>, Fault> {
     tx.sql_for(
         "SELECT DISTINCT unhex(value) AS user_id FROM json_each($1)
-         WHERE NOT EXISTS (SELECT 1 FROM users WHERE users.user_id = unhex(value))",
+         WHERE NOT EXISTS (SELECT 1 FROM users WHERE users.user_id = unhex(value) AND users.customer_id <> $2)",
         "SELECT DISTINCT asked.user_id FROM unnest($1::uuid[]) AS asked (user_id)
-         WHERE NOT EXISTS (SELECT 1 FROM users WHERE users.user_id = asked.user_id)",
+         WHERE NOT EXISTS (
+             SELECT 1 FROM users WHERE users.user_id = asked.user_id AND users.customer_id <> $2::uuid)",
     )
     .bind(ids)
+    .bind(customer)
     .all()
     .await
 }
