@@ -3,6 +3,7 @@
 //!
 //! Licensing runs alone here, and the test speaks for the services that it asks.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use licensing::api::Api;
@@ -383,4 +384,24 @@ async fn users_of_whom_nobody_told_yet_are_looked_up_and_known_ones_need_nobody(
     }
     assert_eq!(told[0], told[1]);
     assert_eq!(told[0].0, Code::NotFound);
+}
+
+#[rstest]
+#[tokio::test]
+async fn who_was_told_of_after_the_look_is_asked_for_and_not_called_unknown(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let world = World::shared(kind).await;
+    let (customer, neighbor) = (world.told_customer("DE").await, world.told_customer("DE").await);
+    let (own, foreign) = (world.told_users(&customer, 1).await, world.told_users(&neighbor, 1).await);
+    let nobody = fresh();
+    let id = |text: &String| base::Id::parse(text).unwrap();
+    let asked: Vec<_> = [&own[0], &foreign[0], &nobody, &nobody].map(id).to_vec();
+    let customer = base::Id::parse(&customer).unwrap();
+    let mut tx = world.licensing.db().await.write().await.unwrap();
+    let unknown = licensing::user::store::unknown(&mut tx, customer, &asked).await.unwrap();
+    tx.rollback().await;
+    let expected = [&own[0], &nobody].map(id);
+    assert_eq!(BTreeSet::from_iter(unknown.iter().copied()), BTreeSet::from(expected));
+    assert_eq!(unknown.len(), expected.len(), "each once");
 }
