@@ -5,8 +5,8 @@
 //! cargo bench -p tests --bench licenses
 //! ```
 //!
-//! The call goes the whole way: client, loopback, token, policy, rules, journal, saved reply. By
-//! hand is what nobody can leave out: hold the pools, read who holds what and who is who, write, count, commit. Both take
+//! The call goes the whole way: client, loopback, token, policy, rules, journal, saved reply. By hand is what nobody can
+//! leave out: hold the pools, read who holds what and who is who, write, count, commit. Both take
 //! turns on the same rows. Then somebody else asks for the same pool again and again, and is told how long the call keeps
 //! it: their longest wait is as long as the call holds the row, on PostgreSQL, or the one writer, on SQLite (R-16). It prints
 //! the tables that stand in `TABLE.md`, and fails when the call takes more than two times as long for one product, or five
