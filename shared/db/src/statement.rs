@@ -145,6 +145,7 @@ impl<'t> Statement<'t> {
         })
     }
 
+    /// May run, and PostgreSQL does not use a kept plan for a long list.
     async fn ready(&mut self) -> Result<(), Fault> {
         self.check()?;
         if self.values.iter().any(|value| value.elements() > SHORT_LIST) {

@@ -55,7 +55,7 @@ pub enum Unresolved {
     Organization(Id<Organization>),
     /// A customer to whose subscriptions something is due.
     Due(Id<Organization>),
-    /// A user of a customer whose licenses the caller may look at, of whom identity has not told yet.
+    /// A user whom the customer was not seen to have, and whose licenses the caller may look at if it has.
     User {
         /// The customer.
         customer: Id<Organization>,
