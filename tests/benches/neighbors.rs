@@ -1,4 +1,4 @@
-//! Single licenses over a thousand pools, and what a hot pool costs everybody else (R-16, R-36).
+//! Single licenses over a thousand pools, and what a hot pool or large batches cost everybody else (R-16, R-36).
 //!
 //! ```sh
 //! cargo bench -p tests --bench neighbors
@@ -7,10 +7,13 @@
 //! First sixteen callers give and take one license at a time, each at another pool, by call and by hand in turn: the same
 //! transaction by hand, the same number of sessions, the same rows. Then other tenants' calls come at a steady rate while
 //! nobody else works and while sixty-four callers want the same pool; how long one takes is counted from the moment at which
-//! it was due. It prints the tables that stand in `TABLE.md`, and fails when the calls are less than three fifths of what
-//! is done by hand, or when the neighbors' 99th percentile more than doubles. A number of seconds for each turn may be given.
+//! it was due. At last other tenants look at the licenses of one user each, as often as to keep the service three tenths
+//! busy, alone and while ten thousand users of one customer are changed once a second. It prints the tables that stand in
+//! `TABLE.md`, and fails when the calls are less than three fifths of what is done by hand, or when the neighbors' 99th
+//! percentile more than doubles. A number of seconds for each turn may be given.
 #![expect(clippy::expect_used, clippy::print_stdout, reason = "a benchmark prints what it measured, or fails")]
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -22,14 +25,15 @@ use proto::identity::v1::{Cloud, OrganizationFact, OrganizationKind, organizatio
 use proto::licensing::v1::license_result::Outcome;
 use proto::licensing::v1::license_service_client::LicenseServiceClient;
 use proto::licensing::v1::subscription_service_client::SubscriptionServiceClient;
-use proto::licensing::v1::{LicenseToAssign, OrderLine, PlaceOrderRequest, UpdateLicensesRequest, UpsertOfferRequest};
+use proto::licensing::v1::{
+    GetUserLicensesRequest, LicenseToAssign, OrderLine, PlaceOrderRequest, UpdateLicensesRequest, UpsertOfferRequest,
+};
 use proto::partner::v1::partner_fact::Fact as FactOfPartner;
 use proto::partner::v1::{Access, PartnerKind};
 use testkit::database::Kind;
-use tests::world::{World, authorized, fresh};
+use tests::world::{Grant, World, authorized, fresh};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
@@ -38,12 +42,18 @@ const CALLERS: usize = 16;
 const HOT_CALLERS: usize = 64;
 /// How often another tenant calls.
 const NEIGHBOR_EVERY: Duration = Duration::from_millis(10);
+/// Users of one batch.
+const BATCH: usize = 10_000;
+/// How often a batch comes.
+const BATCH_EVERY: Duration = Duration::from_secs(1);
+/// How busy those who look keep the service, in proportion to what it can answer.
+const LOAD: f64 = 0.3;
 /// Turns of each kind.
 const TURNS: usize = 3;
 const SECONDS: u64 = 10;
 /// Calls in proportion to the same by hand, at least.
 const SHARE_MIN: f64 = 0.6;
-/// The neighbors' 99th percentile beside the hot pool in proportion to the same alone, at most.
+/// The neighbors' 99th percentile beside others' work in proportion to the same alone, at most.
 const DELAY_MAX: f64 = 2.0;
 
 fn main() {
@@ -54,8 +64,10 @@ fn main() {
         let stage = Arc::new(Stage::set(&world).await);
         let share = measure_share(&stage, turn).await;
         let delay = measure_delay(&stage, turn).await;
+        let batch_delay = measure_batches(&stage, turn).await;
         assert!(share >= SHARE_MIN, "calls were {share:.2} of what is done by hand, not {SHARE_MIN}");
         assert!(delay <= DELAY_MAX, "the neighbors' 99th percentile was {delay:.2} times as long, not {DELAY_MAX}");
+        assert!(batch_delay <= DELAY_MAX, "beside batches it was {batch_delay:.2} times as long, not {DELAY_MAX}");
     });
 }
 
@@ -67,7 +79,7 @@ struct Place {
     held: Vec<AtomicBool>,
 }
 
-/// Customers with a pool each, and one whose pool many want.
+/// Customers with a pool each, one whose pool many want, and one with many users.
 struct Stage {
     db: Db,
     channel: Channel,
@@ -77,6 +89,8 @@ struct Stage {
     product: Uuid,
     places: Vec<Place>,
     hot: Place,
+    /// Whose licenses are changed all at once.
+    large: Place,
     next: AtomicUsize,
 }
 
@@ -85,7 +99,7 @@ impl Stage {
         let partner = world.register().await;
         world.told_partner(&partner.organization_id, PartnerKind::Direct).await;
         let product = world.product("Harbor Mail").await;
-        let offer = world.offer(UpsertOfferRequest { maximum_quantity: 1_000, ..World::offer_of(&product) }).await;
+        let offer = world.offer(UpsertOfferRequest { maximum_quantity: 20_000, ..World::offer_of(&product) }).await;
         let customers: Vec<String> = (0..=POOLS).map(|_| fresh()).collect();
         let mut users: Vec<Vec<String>> = customers.iter().map(|_| vec![fresh()]).collect();
         users[POOLS] = (0..HOT_CALLERS).map(|_| fresh()).collect();
@@ -115,6 +129,17 @@ impl Stage {
         };
         let mut places: Vec<Place> = customers.iter().zip(&users).map(place).collect();
         let hot = places.pop().expect("the last one is the hot one");
+        let large = world.told_customer("DE").await;
+        world.told_access(&large, &partner.organization_id, Grant::DIRECT).await;
+        let order = PlaceOrderRequest {
+            customer_id: large.clone(),
+            lines: vec![OrderLine { offer_id: offer, quantity: 10_000, ..Default::default() }],
+            request_id: fresh(),
+            ..Default::default()
+        };
+        let mut shop = SubscriptionServiceClient::new(channel.clone());
+        shop.place_order(authorized(&token, order)).await.expect("a direct partner orders");
+        let large = place((&large, &world.told_users(&large, BATCH).await));
         Self {
             db: world.licensing.db().await,
             channel,
@@ -124,6 +149,7 @@ impl Stage {
             product: id(&product),
             places,
             hot,
+            large,
             next: AtomicUsize::new(0),
         }
     }
@@ -135,11 +161,18 @@ impl Stage {
 
     /// Gives a user the license that they lack, or takes the one that they have.
     async fn call(&self, place: &Place, user: usize) {
-        let give = !place.held[user].fetch_xor(true, Ordering::Relaxed);
+        self.change(place, user..user + 1).await;
+    }
+
+    /// Gives some users, who lack it or have it all together, the license, or takes it.
+    async fn change(&self, place: &Place, users: Range<usize>) {
+        let had: Vec<bool> =
+            place.held[users.clone()].iter().map(|held| held.fetch_xor(true, Ordering::Relaxed)).collect();
+        let give = !had[0];
         let product = self.product.to_string();
         let mut request = UpdateLicensesRequest {
             customer_id: place.customer.to_string(),
-            user_ids: vec![place.users[user].to_string()],
+            user_ids: place.users[users].iter().map(Uuid::to_string).collect(),
             request_id: fresh(),
             ..Default::default()
         };
@@ -150,7 +183,18 @@ impl Stage {
         }
         let mut licenses = LicenseServiceClient::new(self.channel.clone());
         let answer = licenses.update_licenses(authorized(&self.token, request)).await.expect("the call is answered");
-        assert_eq!(answer.get_ref().results[0].outcome(), Outcome::Changed);
+        let results = &answer.get_ref().results;
+        assert_eq!(results.len(), had.len());
+        assert!(results.iter().all(|result| result.outcome() == Outcome::Changed));
+    }
+
+    /// Looks at what one user has.
+    async fn look(&self, place: &Place) {
+        let request =
+            GetUserLicensesRequest { customer_id: place.customer.to_string(), user_id: place.users[0].to_string() };
+        let mut licenses = LicenseServiceClient::new(self.channel.clone());
+        let answer = licenses.get_user_licenses(authorized(&self.token, request)).await.expect("the call is answered");
+        assert_eq!(answer.get_ref().licenses.len(), usize::from(place.held[0].load(Ordering::Relaxed)));
     }
 
     /// The same by hand: what every statement of the call does, in the same transaction, and nothing else.
@@ -395,11 +439,18 @@ async fn single(stage: &Arc<Stage>, turn: Duration, by_call: bool) -> u32 {
     callers.join_all().await.into_iter().sum()
 }
 
+/// What other tenants do.
+#[derive(Clone, Copy)]
+enum Neighbor {
+    Changes,
+    Looks,
+}
+
 /// How much longer the slowest of a hundred neighbors takes beside a hot pool.
 async fn measure_delay(stage: &Arc<Stage>, turn: Duration) -> f64 {
     let (mut alone, mut beside, mut hot) = (Vec::new(), Vec::new(), 0);
     for _ in 0..TURNS {
-        alone.extend(neighbors(stage, turn).await);
+        alone.extend(neighbors(stage, turn, Neighbor::Changes, NEIGHBOR_EVERY).await);
         let stop = Arc::new(AtomicBool::new(false));
         let mut callers = JoinSet::new();
         for user in 0..HOT_CALLERS {
@@ -413,7 +464,7 @@ async fn measure_delay(stage: &Arc<Stage>, turn: Duration) -> f64 {
                 count
             });
         }
-        beside.extend(neighbors(stage, turn).await);
+        beside.extend(neighbors(stage, turn, Neighbor::Changes, NEIGHBOR_EVERY).await);
         stop.store(true, Ordering::Relaxed);
         hot += callers.join_all().await.into_iter().sum::<u32>();
     }
@@ -421,27 +472,85 @@ async fn measure_delay(stage: &Arc<Stage>, turn: Duration) -> f64 {
     println!("|---|---|---|");
     let alone = row("alone", alone);
     let beside = row(&format!("beside {HOT_CALLERS} callers of one pool ({hot} calls)"), beside);
-    println!("\nThe 99th percentile beside the hot pool is {:.2} times that alone.", beside / alone);
+    println!("\nThe 99th percentile beside the hot pool is {:.2} times that alone.\n", beside / alone);
     beside / alone
 }
 
-/// How long single changes of other tenants take, each from the moment at which it was due.
-async fn neighbors(stage: &Arc<Stage>, turn: Duration) -> Vec<Duration> {
-    let mut due = tokio::time::interval(NEIGHBOR_EVERY);
-    due.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    let until = tokio::time::Instant::now() + turn;
+/// How much longer the slowest of a hundred who look takes beside a large batch once a second.
+async fn measure_batches(stage: &Arc<Stage>, turn: Duration) -> f64 {
+    let capacity = looks(stage, turn).await;
+    let every = Duration::from_secs_f64(1.0 / (capacity * LOAD));
+    let (mut alone, mut beside, mut took) = (Vec::new(), Vec::new(), Vec::new());
+    // Twice as long as the others: a minute of batches.
+    let turn = turn * 2;
+    for _ in 0..TURNS {
+        alone.extend(neighbors(stage, turn, Neighbor::Looks, every).await);
+        let stop = Arc::new(AtomicBool::new(false));
+        let batches = tokio::spawn({
+            let (stage, stop) = (Arc::clone(stage), Arc::clone(&stop));
+            async move {
+                let (mut due, mut took) = (tokio::time::interval(BATCH_EVERY), Vec::new());
+                while !stop.load(Ordering::Relaxed) {
+                    due.tick().await;
+                    let begun = Instant::now();
+                    stage.change(&stage.large, 0..BATCH).await;
+                    took.push(begun.elapsed());
+                }
+                took
+            }
+        });
+        beside.extend(neighbors(stage, turn, Neighbor::Looks, every).await);
+        stop.store(true, Ordering::Relaxed);
+        took.extend(batches.await.expect("the batches end"));
+    }
+    println!("Of {capacity:.0} looks a second that the service answers at most, {:.0} come:\n", capacity * LOAD);
+    println!("| who look at one user, one every {every:.1?} | calls | ms: median, 99th percentile, most |");
+    println!("|---|---|---|");
+    let alone = row("alone", alone);
+    let beside = row(&format!("beside {BATCH} users once a second"), beside);
+    row(&format!("the {BATCH} users themselves"), took);
+    println!("\nThe 99th percentile beside the batches is {:.2} times that alone.", beside / alone);
+    beside / alone
+}
+
+/// How many look in a second when all callers do, one after the other.
+async fn looks(stage: &Arc<Stage>, turn: Duration) -> f64 {
+    let until = Instant::now() + turn;
+    let mut callers = JoinSet::new();
+    for _ in 0..CALLERS {
+        let stage = Arc::clone(stage);
+        callers.spawn(async move {
+            let mut count = 0_u32;
+            while Instant::now() < until {
+                stage.look(stage.next()).await;
+                count += 1;
+            }
+            count
+        });
+    }
+    f64::from(callers.join_all().await.into_iter().sum::<u32>()) / turn.as_secs_f64()
+}
+
+/// How long calls of other tenants take, each from the moment at which it was due.
+async fn neighbors(stage: &Arc<Stage>, turn: Duration, neighbor: Neighbor, every: Duration) -> Vec<Duration> {
+    let begun = tokio::time::Instant::now();
     let mut calls = JoinSet::new();
-    loop {
-        let due = due.tick().await;
-        if due >= until {
-            return calls.join_all().await;
+    for at in 0.. {
+        let due = begun + every * at;
+        if due >= begun + turn {
+            break;
         }
+        tokio::time::sleep_until(due).await;
         let stage = Arc::clone(stage);
         calls.spawn(async move {
-            stage.call(stage.next(), 0).await;
+            match neighbor {
+                Neighbor::Changes => stage.call(stage.next(), 0).await,
+                Neighbor::Looks => stage.look(stage.next()).await,
+            }
             due.elapsed()
         });
     }
+    calls.join_all().await
 }
 
 /// Prints a row and answers its 99th percentile in milliseconds.

@@ -245,12 +245,27 @@ impl Error for Fault {
 
 /// Everything that is wrong with one request, gathered so that the caller learns all of it at once.
 #[derive(Debug, Default)]
-pub struct Violations(Vec<Violation>);
+pub struct Violations {
+    all: Vec<Violation>,
+    limit: Option<&'static str>,
+}
 
 impl Violations {
     /// Adds one.
     pub fn add(&mut self, field: impl Into<String>, reason: &'static str, message: impl Into<String>) {
-        self.0.push(Violation { field: field.into(), message: message.into(), reason });
+        self.all.push(Violation { field: field.into(), message: message.into(), reason });
+    }
+
+    /// Adds one that is over a limit. The fault names the first such limit by its published name (C17).
+    pub fn add_over(
+        &mut self,
+        limit: &'static str,
+        field: impl Into<String>,
+        reason: &'static str,
+        message: impl Into<String>,
+    ) {
+        self.limit.get_or_insert(limit);
+        self.add(field, reason, message);
     }
 
     /// Keeps the value of a parse that went well, notes what was wrong with one that did not.
@@ -266,25 +281,29 @@ impl Violations {
 
     /// Whether nothing was wrong.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     /// The fault that names all of them. With exactly one kind of trouble its reason is the fault's reason.
     pub fn into_fault(self) -> Fault {
-        let reason = match self.0.as_slice() {
+        let reason = match self.all.as_slice() {
             [first, rest @ ..] if rest.iter().all(|next| next.reason == first.reason) => first.reason,
             _ => "INVALID_ARGUMENT",
         };
-        let text = self.0.iter().take(5).map(|v| format!("{}: {}", v.field, v.message)).collect::<Vec<_>>().join("; ");
+        let text =
+            self.all.iter().take(5).map(|v| format!("{}: {}", v.field, v.message)).collect::<Vec<_>>().join("; ");
         let mut fault = Fault::new(Kind::Invalid, reason, text);
-        fault.0.violations = self.0;
-        fault
+        fault.0.violations = self.all;
+        match self.limit {
+            Some(limit) => fault.with("limit", limit),
+            None => fault,
+        }
     }
 
     /// The parsed value when nothing was wrong, otherwise all that was.
     pub fn finish<T>(self, value: Option<T>) -> Result<T, Fault> {
         match value {
-            Some(value) if self.0.is_empty() => Ok(value),
+            Some(value) if self.is_empty() => Ok(value),
             _ => Err(self.into_fault()),
         }
     }

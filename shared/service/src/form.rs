@@ -21,6 +21,25 @@ impl Form {
         self.violations.add(field, reason, message);
     }
 
+    /// Notes what is over a limit; the fault names it by its published name (C17).
+    pub fn over(
+        &mut self,
+        limit: &'static str,
+        field: impl Into<String>,
+        reason: &'static str,
+        message: impl Into<String>,
+    ) {
+        self.violations.add_over(limit, field, reason, message);
+    }
+
+    /// Whether there are no more items than a limit allows; more are noted.
+    pub fn within(&mut self, field: impl Into<String>, limit: &'static str, count: usize, max: usize) -> bool {
+        if count > max {
+            self.over(limit, field, "TOO_LONG", format!("has {count} items; {limit} is {max}"));
+        }
+        count <= max
+    }
+
     /// Keeps a value that was parsed by its noun, or notes what was wrong with it.
     pub fn take<T>(&mut self, field: impl Into<String>, parsed: Result<T, (&'static str, String)>) -> Option<T> {
         self.violations.take(field, parsed)
@@ -87,7 +106,8 @@ impl Form {
             Ok(0) => Some(PAGE_SIZE_DEFAULT),
             Ok(size) if size <= PAGE_SIZE_MAX => Some(size),
             Ok(size) => {
-                self.wrong("page_size", "OUT_OF_RANGE", format!("{size} is above page_size_max, {PAGE_SIZE_MAX}"));
+                let message = format!("{size} is above page_size_max, {PAGE_SIZE_MAX}");
+                self.over("page_size_max", "page_size", "OUT_OF_RANGE", message);
                 None
             }
             Err(_) => {

@@ -2,7 +2,7 @@
 
 use proto::identity::v1::Role;
 use proto::licensing::v1::catalog_service_client::CatalogServiceClient;
-use proto::licensing::v1::{GetOfferRequest, ListOffersRequest, Offer, UpsertOfferRequest};
+use proto::licensing::v1::{GetOfferRequest, LimitUnit, ListOffersRequest, Offer, UpsertOfferRequest};
 use rstest::rstest;
 use testkit::database::Kind;
 use tests::world::{World, authorized, dump, fresh};
@@ -101,10 +101,32 @@ async fn everything_that_is_wrong_with_an_offer_is_told_at_once(#[values(Kind::S
         (UpsertOfferRequest { minimum_quantity: 9, maximum_quantity: 8, ..good.clone() }, "OUT_OF_RANGE"),
         (UpsertOfferRequest { countries: vec!["UK".to_owned()], ..good.clone() }, "COUNTRY_UNKNOWN"),
         (UpsertOfferRequest { countries: vec!["DE".to_owned(); 251], ..good.clone() }, "TOO_LONG"),
-        (UpsertOfferRequest { countries: vec!["D".to_owned()], name: String::new(), ..good }, "INVALID_ARGUMENT"),
+        (
+            UpsertOfferRequest { countries: vec!["D".to_owned()], name: String::new(), ..good.clone() },
+            "INVALID_ARGUMENT",
+        ),
     ] {
-        assert_eq!(outcome(&offers.upsert(&operator, request).await), (Code::InvalidArgument, expected.to_owned()));
+        let refused = offers.upsert(&operator, request).await;
+        assert_eq!(outcome(&refused), (Code::InvalidArgument, expected.to_owned()));
     }
+
+    let counted = |limit| UpsertOfferRequest { limit_unit: LimitUnit::Lifetime.into(), limit, ..good.clone() };
+    let parents = (0..101).map(|_| fresh()).collect();
+    for (request, limit) in [
+        (UpsertOfferRequest { maximum_quantity: 1_000_001, ..good.clone() }, Some("quantity_max")),
+        (UpsertOfferRequest { minimum_quantity: 9, maximum_quantity: 8, ..good.clone() }, None),
+        (UpsertOfferRequest { countries: vec!["DE".to_owned(); 251], ..good.clone() }, Some("offer_countries_max")),
+        (UpsertOfferRequest { parent_offer_ids: parents, ..good.clone() }, Some("offer_parents_max")),
+        (counted(10_001), Some("offer_limit_max")),
+        (counted(0), None),
+    ] {
+        let refused = offers.upsert(&operator, request).await;
+        assert_eq!(outcome(&refused).0, Code::InvalidArgument);
+        assert_eq!(detail(&refused, "limit").as_deref(), limit);
+    }
+    let page = ListOffersRequest { page_size: 1_001, ..Default::default() };
+    let refused = offers.0.list_offers(authorized(&operator, page)).await;
+    assert_eq!(detail(&refused, "limit").as_deref(), Some("page_size_max"));
 }
 
 #[rstest]

@@ -244,7 +244,10 @@ async fn an_order_is_taken_whole_or_not_at_all_and_the_refused_line_is_named(
         (PlaceOrderRequest { lines: vec![line(&trade.offer, 0)], ..order.clone() }, "OUT_OF_RANGE"),
         (PlaceOrderRequest { lines: vec![line("Harbor", 1)], ..order }, "MALFORMED"),
     ] {
-        assert_eq!(outcome(&shop.order(trade.seller(), request).await), (Code::InvalidArgument, expected.to_owned()));
+        let refused = shop.order(trade.seller(), request).await;
+        assert_eq!(outcome(&refused), (Code::InvalidArgument, expected.to_owned()));
+        let limit = (expected == "TOO_LONG").then_some("order_lines_max");
+        assert_eq!(detail(&refused, "limit").as_deref(), limit);
     }
 }
 

@@ -14,7 +14,7 @@ use tests::world::{HEADER, World, authorized, fresh, wrong_fields};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
-use super::{outcome, reason};
+use super::{detail, outcome, reason};
 
 /// The catalog, with requests unwrapped.
 pub(crate) struct Catalog(CatalogServiceClient<Channel>);
@@ -175,17 +175,34 @@ async fn rules_that_cannot_be_are_refused_with_everything_that_is_wrong(
     let refused = catalog.set(&operator, setting(&product, strange)).await;
     assert_eq!(outcome(&refused), (Code::InvalidArgument, "SERVICE_PLAN_UNKNOWN".to_owned()));
     assert_eq!(wrong_fields(refused).len(), 4);
-    for (many, limit) in [
-        (ProductRules { dependencies: vec![needs(&fresh(), &[]); 51], ..Default::default() }, "dependencies"),
-        (ProductRules { exclusions: vec![excludes(&fresh(), &fresh()); 201], ..Default::default() }, "exclusions"),
+    let one = fresh();
+    let plans: Vec<&str> = vec![&one; 21];
+    for (many, field, limit) in [
+        (
+            ProductRules { dependencies: vec![needs(&one, &[&one]); 51], ..Default::default() },
+            "dependencies",
+            "product_dependencies_max",
+        ),
+        (
+            ProductRules { dependencies: vec![needs(&one, &plans)], ..Default::default() },
+            "dependencies[0].any_of_service_plan_ids",
+            "dependency_service_plans_max",
+        ),
+        (
+            ProductRules { exclusions: vec![excludes(&fresh(), &fresh()); 201], ..Default::default() },
+            "exclusions",
+            "product_exclusions_max",
+        ),
         (
             ProductRules { allowed_usage_locations: vec!["DE".to_owned(); 251], ..Default::default() },
             "allowed_usage_locations",
+            "product_locations_max",
         ),
     ] {
         let refused = catalog.set(&operator, setting(&product, many)).await;
         assert_eq!(reason(&refused), "TOO_LONG");
-        assert_eq!(wrong_fields(refused), [format!("rules.{limit}")]);
+        assert_eq!(detail(&refused, "limit").as_deref(), Some(limit));
+        assert_eq!(wrong_fields(refused), [format!("rules.{field}")]);
     }
     let refused = catalog.set(&operator, setting(&fresh(), ProductRules::default())).await;
     assert_eq!(outcome(&refused), (Code::NotFound, "NOT_FOUND".to_owned()));

@@ -107,13 +107,14 @@ impl Wire for ListUsers {
         let sign_in =
             form.text("sign_in_name_prefix", &request.sign_in_name_prefix, 0..=LOCAL_PART_MAX + 1 + DOMAIN_MAX);
         let usage_location = location(&mut form, "usage_location", &request.usage_location);
-        let selected = ids(&mut form, "user_ids", &request.user_ids, SELECTED_MAX);
+        let is_within = form.within("user_ids", "selected_users_max", request.user_ids.len(), SELECTED_MAX);
+        let selected = if is_within { ids(&mut form, "user_ids", &request.user_ids) } else { Vec::new() };
         form.finish(|| {
             let filter = Filter {
                 name_prefix: sort_key(&name?),
                 sign_in_prefix: sign_in?.to_ascii_lowercase(),
                 usage_location: usage_location?,
-                selected: selected?,
+                selected,
             };
             Some(Self {
                 customer: customer?,
@@ -134,17 +135,10 @@ impl Wire for ListUsers {
     }
 }
 
-/// Several ids. More than are accepted are not looked at.
-fn ids(form: &mut Form, field: &str, texts: &[String], most: usize) -> Option<Vec<Id<User>>> {
-    if texts.len() > most {
-        form.wrong(field, "TOO_LONG", format!("has {} items; {most} are accepted", texts.len()));
-        return None;
-    }
-    let mut read = Vec::with_capacity(texts.len());
-    for (position, text) in texts.iter().enumerate() {
-        read.extend(form.id(format!("{field}[{position}]"), text));
-    }
-    Some(read)
+/// Several ids.
+fn ids(form: &mut Form, field: &str, texts: &[String]) -> Vec<Id<User>> {
+    let read = |(at, text): (usize, &String)| form.id(format!("{field}[{at}]"), text);
+    texts.iter().enumerate().filter_map(read).collect()
 }
 
 impl Wire for DeleteUser {
@@ -217,8 +211,13 @@ impl Wire for LookUpUsers {
     fn parse(request: Self::Request) -> Result<Self, Fault> {
         let mut form = Form::default();
         let customer = form.id("customer_id", &request.customer_id);
-        let users = ids(&mut form, "user_ids", &request.user_ids, LOOK_UP_MAX);
-        form.finish(|| Some(Self { customer: customer?, users: users? }))
+        let count = request.user_ids.len();
+        if count > LOOK_UP_MAX {
+            form.wrong("user_ids", "TOO_LONG", format!("has {count} items; {LOOK_UP_MAX} are accepted"));
+            return form.finish(|| None);
+        }
+        let users = ids(&mut form, "user_ids", &request.user_ids);
+        form.finish(|| Some(Self { customer: customer?, users }))
     }
 
     fn present(users: Vec<User>) -> Self::Response {

@@ -3,7 +3,8 @@
 //! Owns who holds what, with which service plans, and the one rule by which licenses are given and taken (see
 //! [`judgment`]). Promises that a user gets everything that a request asks for or stays as they are, that users are judged
 //! in the order of the request and independently of one another, and that no seat is given twice. Refuses to change
-//! anybody who was deleted.
+//! anybody who was deleted: what they held is kept as it was then, and told to identity, which owns the deletion and would
+//! own its undoing; nothing here gives it back.
 
 pub mod journal;
 pub mod judgment;

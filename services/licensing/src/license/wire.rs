@@ -164,10 +164,9 @@ fn present_held(held: &Held) -> Vec<pb::HeldLicense> {
 
 /// Refuses more than a limit, by its published name, before anything else is looked at.
 fn within(field: &str, limit: &'static str, count: usize, max: usize) -> Result<(), Fault> {
-    if count <= max {
-        return Ok(());
-    }
-    Err(Fault::field(field, "TOO_LONG", format!("asks for {count}; {limit} is {max}")).with("limit", limit))
+    let mut form = Form::default();
+    form.within(field, limit, count, max);
+    form.finish(|| Some(()))
 }
 
 /// The selected users. Ids are many, so only a malformed one costs a name for its field.

@@ -30,8 +30,10 @@ impl Wire for UpsertOffer {
         if minimum < 1 {
             form.wrong("minimum_quantity", "OUT_OF_RANGE", "an order line has at least one seat");
         }
-        if maximum < minimum || maximum > QUANTITY_MAX {
-            let message = format!("lies between minimum_quantity and quantity_max, {QUANTITY_MAX}");
+        let message = format!("lies between minimum_quantity and quantity_max, {QUANTITY_MAX}");
+        if maximum > QUANTITY_MAX {
+            form.over("quantity_max", "maximum_quantity", "OUT_OF_RANGE", message);
+        } else if maximum < minimum {
             form.wrong("maximum_quantity", "OUT_OF_RANGE", message);
         }
         if request.trial && minimum != maximum {
@@ -67,9 +69,7 @@ impl Wire for UpsertOffer {
 }
 
 fn countries(form: &mut Form, codes: &[String]) -> BTreeSet<String> {
-    if codes.len() > COUNTRIES_MAX {
-        let message = format!("has {} codes; offer_countries_max is {COUNTRIES_MAX}", codes.len());
-        form.wrong("countries", "TOO_LONG", message);
+    if !form.within("countries", "offer_countries_max", codes.len(), COUNTRIES_MAX) {
         return BTreeSet::new();
     }
     let read = |(at, code): (usize, &String)| {
@@ -157,17 +157,18 @@ fn limit(form: &mut Form, request: &pb::UpsertOfferRequest) -> Option<Option<Lim
     if request.trial {
         form.wrong("limit_unit", "UNKNOWN_VALUE", "is left out for a trial, which a customer can have once");
     }
-    if !(1..=LIMIT_MAX).contains(&count) {
-        form.wrong("limit", "OUT_OF_RANGE", format!("lies between 1 and offer_limit_max, {LIMIT_MAX}"));
+    let message = format!("lies between 1 and offer_limit_max, {LIMIT_MAX}");
+    if count > LIMIT_MAX {
+        form.over("offer_limit_max", "limit", "OUT_OF_RANGE", message);
+    } else if count < 1 {
+        form.wrong("limit", "OUT_OF_RANGE", message);
     }
     Some(Some(limit))
 }
 
 fn parents(form: &mut Form, request: &pb::UpsertOfferRequest) -> BTreeSet<Id<Offer>> {
     let ids = &request.parent_offer_ids;
-    if ids.len() > PARENTS_MAX {
-        let message = format!("has {} offers; offer_parents_max is {PARENTS_MAX}", ids.len());
-        form.wrong("parent_offer_ids", "TOO_LONG", message);
+    if !form.within("parent_offer_ids", "offer_parents_max", ids.len(), PARENTS_MAX) {
         return BTreeSet::new();
     }
     let mut parents = BTreeSet::new();

@@ -81,7 +81,7 @@ fn unknown<T>(form: &mut Form, field: &str) -> Option<T> {
 fn dependencies(form: &mut Form, rules: &[pb::ServicePlanDependency]) -> BTreeSet<Dependency> {
     let field = "rules.dependencies";
     let mut read = BTreeSet::new();
-    if !within(form, field, "product_dependencies_max", rules.len(), DEPENDENCIES_MAX) {
+    if !form.within(field, "product_dependencies_max", rules.len(), DEPENDENCIES_MAX) {
         return read;
     }
     for (at, rule) in rules.iter().enumerate() {
@@ -91,7 +91,7 @@ fn dependencies(form: &mut Form, rules: &[pb::ServicePlanDependency]) -> BTreeSe
         if needed.is_empty() {
             form.wrong(&others, "REQUIRED", "names at least one service plan");
         }
-        if !within(form, &others, "dependency_service_plans_max", needed.len(), ALTERNATIVES_MAX) {
+        if !form.within(&others, "dependency_service_plans_max", needed.len(), ALTERNATIVES_MAX) {
             continue;
         }
         let any_of: BTreeSet<Uuid> = needed
@@ -108,7 +108,7 @@ fn dependencies(form: &mut Form, rules: &[pb::ServicePlanDependency]) -> BTreeSe
 fn exclusions(form: &mut Form, rules: &[pb::ServicePlanExclusion]) -> BTreeSet<Exclusion> {
     let field = "rules.exclusions";
     let mut read = BTreeSet::new();
-    if !within(form, field, "product_exclusions_max", rules.len(), EXCLUSIONS_MAX) {
+    if !form.within(field, "product_exclusions_max", rules.len(), EXCLUSIONS_MAX) {
         return read;
     }
     for (at, rule) in rules.iter().enumerate() {
@@ -124,19 +124,11 @@ fn exclusions(form: &mut Form, rules: &[pb::ServicePlanExclusion]) -> BTreeSet<E
 }
 
 fn locations(form: &mut Form, field: &str, codes: &[String]) -> BTreeSet<Country> {
-    if !within(form, field, "product_locations_max", codes.len(), LOCATIONS_MAX) {
+    if !form.within(field, "product_locations_max", codes.len(), LOCATIONS_MAX) {
         return BTreeSet::new();
     }
     let read = |(at, code): (usize, &String)| form.take(format!("{field}[{at}]"), Country::parse(code));
     codes.iter().enumerate().filter_map(read).collect()
-}
-
-/// Notes more than a limit, by its published name.
-fn within(form: &mut Form, field: &str, limit: &str, count: usize, max: usize) -> bool {
-    if count > max {
-        form.wrong(field, "TOO_LONG", format!("has {count} items; {limit} is {max}"));
-    }
-    count <= max
 }
 
 /// Rules as their readers see them.

@@ -48,8 +48,7 @@ fn lines(form: &mut Form, lines: &[pb::OrderLine]) -> Vec<Line> {
     if lines.is_empty() {
         form.wrong("lines", "REQUIRED", "an order has at least one line");
     }
-    if lines.len() > LINES_MAX {
-        form.wrong("lines", "TOO_LONG", format!("has {} lines; order_lines_max is {LINES_MAX}", lines.len()));
+    if !form.within("lines", "order_lines_max", lines.len(), LINES_MAX) {
         return Vec::new();
     }
     let mut parsed = Vec::with_capacity(lines.len());

@@ -83,8 +83,13 @@ impl Wire for UpdateInvitationText {
 /// A mail's text: the one text that has more than one line.
 fn body(form: &mut Form, body: String) -> Option<String> {
     let count = body.chars().count();
-    if count == 0 || count > BODY_MAX {
-        form.wrong("body", "TOO_LONG", format!("has {count} characters; 1 to {BODY_MAX} are accepted"));
+    if count == 0 {
+        form.wrong("body", "REQUIRED", "is required");
+        return None;
+    }
+    if count > BODY_MAX {
+        let message = format!("has {count} characters; invitation_body_max is {BODY_MAX}");
+        form.over("invitation_body_max", "body", "TOO_LONG", message);
         return None;
     }
     if body.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {

@@ -237,11 +237,8 @@ impl Wire for RemovePartnership {
 pub(crate) fn life(form: &mut Form, days: i32) -> Option<Duration> {
     let days = if days == 0 { LIFE_DAYS_DEFAULT } else { days };
     if !(1..=LIFE_DAYS_MAX).contains(&days) {
-        form.wrong(
-            "life_days",
-            "OUT_OF_RANGE",
-            format!("{days} is not within 1 to {LIFE_DAYS_MAX}, link_life_days_max"),
-        );
+        let message = format!("{days} is not within 1 to {LIFE_DAYS_MAX}, link_life_days_max");
+        form.over("link_life_days_max", "life_days", "OUT_OF_RANGE", message);
         return None;
     }
     u64::try_from(days).ok().map(|days| Duration::from_secs(days * 24 * 3600))
