@@ -298,11 +298,12 @@ impl Bench {
             .all()
             .await
             .expect("licenses can be read");
-        let known: Vec<(Uuid, String, String)> = tx
+        let known: Vec<(Uuid, bool, String)> = tx
             .sql_for(
-                "SELECT user_id, state, usage_location FROM users
+                "SELECT user_id, state = 'DELETED' AS deleted, usage_location FROM users
                  WHERE customer_id = $1 AND user_id IN (SELECT unhex(value) FROM json_each($2))",
-                "SELECT user_id, state, usage_location FROM users WHERE customer_id = $1 AND user_id = ANY($2)",
+                "SELECT user_id, state = 'DELETED' AS deleted, usage_location FROM users
+                 WHERE customer_id = $1 AND user_id = ANY($2)",
             )
             .bind(self.customer)
             .bind(self.users.as_slice())
