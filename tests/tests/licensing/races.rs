@@ -9,7 +9,7 @@ use proto::identity::v1::identity_fact::Fact;
 use proto::identity::v1::{IdentityFact, UserFact, user_fact};
 use proto::licensing::v1::catalog_service_client::CatalogServiceClient;
 use proto::licensing::v1::license_service_server::LicenseService as _;
-use proto::licensing::v1::{ProductRules, UpdateLicensesRequest, UpsertOfferRequest};
+use proto::licensing::v1::{LicenseResult, ProductRules, UpdateLicensesRequest, UpsertOfferRequest};
 use rstest::rstest;
 use testkit::database::Kind;
 use tests::world::{Grant, World, authorized, fresh, process_config, soon};
@@ -22,11 +22,31 @@ use super::reason;
 use super::rules::needs;
 use super::trade::{Licenses, Shop, Trade, change, words};
 
-/// Another process on licensing's database. PostgreSQL only: a SQLite file has one process.
+/// Another process on licensing's database, where there can be one: a SQLite file has one process.
+async fn another(world: &World, kind: Kind) -> Option<Api> {
+    match kind {
+        Kind::Sqlite => None,
+        Kind::Postgres => Some(replica(world).await),
+    }
+}
+
 async fn replica(world: &World) -> Api {
     let config = process_config(world.databases()[1].clone());
     let keys = world.licensing.keys().clone();
     Api(licensing::start::open(&config, keys, world.clock.clone()).await.unwrap())
+}
+
+/// Changes licenses in the other process, if there is one, or in the world's own.
+async fn update(
+    elsewhere: Option<Api>,
+    mut licenses: Licenses,
+    token: String,
+    request: UpdateLicensesRequest,
+) -> Vec<LicenseResult> {
+    match elsewhere {
+        Some(api) => api.update_licenses(authorized(&token, request)).await.unwrap().into_inner().results,
+        None => licenses.update(&token, request).await.unwrap(),
+    }
 }
 
 #[rstest]
@@ -38,21 +58,12 @@ async fn of_fifty_who_want_the_last_seat_at_once_one_gets_it(#[values(Kind::Sqli
     shop.order(trade.seller(), trade.order(1)).await.unwrap();
     let users = world.told_users(&trade.customer, 50).await;
     let licenses = Licenses::of(world).await;
-    let replica = match kind {
-        Kind::Sqlite => None,
-        Kind::Postgres => Some(replica(world).await),
-    };
+    let replica = another(world, kind).await;
     let mut tasks = JoinSet::new();
     for (at, user) in users.into_iter().enumerate() {
         let request = change(&trade.customer, &[user], &[&trade.product], &[]);
-        let (mut licenses, token) = (licenses.clone(), trade.helper().to_owned());
         let elsewhere = replica.clone().filter(|_| at % 2 == 0);
-        tasks.spawn(async move {
-            match elsewhere {
-                Some(api) => api.update_licenses(authorized(&token, request)).await.unwrap().into_inner().results,
-                None => licenses.update(&token, request).await.unwrap(),
-            }
-        });
+        tasks.spawn(update(elsewhere, licenses.clone(), trade.helper().to_owned(), request));
     }
     let mut told: BTreeMap<String, usize> = BTreeMap::new();
     while let Some(results) = tasks.join_next().await {
@@ -93,10 +104,11 @@ async fn counters_are_right_at_every_moment_and_with_more_demand_than_seats_none
     let shield = trade.more(world, 30).await;
     let users = Arc::new(world.told_users(&trade.customer, 60).await);
     let customer: Uuid = trade.customer.parse().unwrap();
-    let licenses = Licenses::of(world).await;
+    let (licenses, replica) = (Licenses::of(world).await, another(world, kind).await);
     let mut tasks = JoinSet::new();
     for worker in 0..12_usize {
-        let (mut licenses, users, token) = (licenses.clone(), Arc::clone(&users), trade.helper().to_owned());
+        let elsewhere = replica.clone().filter(|_| worker % 2 == 0);
+        let (licenses, users, token) = (licenses.clone(), Arc::clone(&users), trade.helper().to_owned());
         let (id, mail, shield) = (trade.customer.clone(), trade.product.clone(), shield.clone());
         tasks.spawn(async move {
             for turn in 0..6 {
@@ -106,7 +118,8 @@ async fn counters_are_right_at_every_moment_and_with_more_demand_than_seats_none
                 // Two give for each one that takes.
                 let (gives, takes) =
                     if (worker + turn) % 3 == 2 { (&both[..0], &both[..]) } else { (&both[..], &both[..0]) };
-                licenses.update(&token, change(&id, some, gives, takes)).await.unwrap();
+                let request = change(&id, some, gives, takes);
+                update(elsewhere.clone(), licenses.clone(), token.clone(), request).await;
             }
         });
     }
@@ -225,18 +238,19 @@ async fn nobody_takes_the_base_while_somebody_gives_the_add_on_that_needs_it() {
     let licenses = Licenses::of(&world).await;
     licenses.clone().update(trade.helper(), change(&trade.customer, &users, &[&base], &[])).await.unwrap();
     let (database, customer) = (world.licensing.db().await, trade.customer.parse().unwrap());
+    let replica = replica(&world).await;
     let mut told: BTreeMap<String, usize> = BTreeMap::new();
     for (round, user) in users.iter().enumerate() {
         let user = std::slice::from_ref(user);
         let mut requests =
             [change(&trade.customer, user, &[], &[&base]), change(&trade.customer, user, &[&add_on], &[])];
-        // Whoever comes first is let in first.
+        // Whoever comes first is let in first; the other one comes to another process, where no gate keeps it from the row.
         requests.rotate_left(round % 2);
         let held = hold_pools(&database, customer).await;
         let mut both = Vec::new();
-        for (request, present) in requests.into_iter().zip(1..) {
-            let (mut licenses, token) = (licenses.clone(), trade.helper().to_owned());
-            both.push(tokio::spawn(async move { licenses.update(&token, request).await.unwrap() }));
+        for (request, elsewhere) in requests.into_iter().zip([None, Some(replica.clone())]) {
+            let present = if elsewhere.is_some() { 2 } else { 1 };
+            both.push(tokio::spawn(update(elsewhere, licenses.clone(), trade.helper().to_owned(), request)));
             waiting(&database, present).await;
         }
         held.rollback().await;
