@@ -372,6 +372,23 @@ async fn a_long_list_is_never_left_to_a_plan_that_was_made_without_it() {
     assert_eq!(kept_plan(&mut tx, LISTED).await, kept + 1, "the next transaction keeps its plans");
 }
 
+/// How the server would find one note.
+async fn plan(db: &Db) -> String {
+    let mut tx = db.snapshot().await.unwrap();
+    let plan = tx.sql("EXPLAIN (COSTS OFF) SELECT note FROM notes WHERE note = 'a'").all::<String>().await.unwrap();
+    tx.rollback().await;
+    plan.join("\n")
+}
+
+#[tokio::test]
+async fn a_table_that_was_found_empty_is_not_read_whole_when_it_is_full() {
+    let notes = Notes::new(Kind::Postgres).await;
+    notes.db.run_script("CREATE INDEX notes_by_note ON notes (note); ANALYZE notes".to_owned()).await.unwrap();
+    notes.write("a").await;
+    let used = plan(&notes.db).await;
+    assert!(used.contains("notes_by_note"), "{used}");
+}
+
 #[tokio::test]
 async fn large_values_are_compressed_the_fast_way_where_the_server_can() {
     let notes = Notes::new(Kind::Postgres).await;

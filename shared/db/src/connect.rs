@@ -108,6 +108,11 @@ impl Db {
                 ("lock_timeout", format!("{}ms", LOCK_TIMEOUT.as_millis()).as_str()),
                 ("statement_timeout", "30s"),
                 ("idle_in_transaction_session_timeout", "5s"),
+                // Every statement has its index. What a table held when the server counted it is no reason to read all of
+                // it now: a table that was found empty and then filled was, for each of its readers.
+                ("enable_seqscan", "off"),
+                // And none is worth compiling, least of all because its plan seems expensive.
+                ("jit", "off"),
             ])
             .disable_statement_logging();
         let pool = PgPoolOptions::new()

@@ -11,6 +11,7 @@ use db::Db;
 use tokio::sync::{Notify, Semaphore};
 use tonic::{Request, Response, Status};
 use tracing::Instrument as _;
+use uuid::Uuid;
 
 use crate::caller::Caller;
 use crate::contract::Contract;
@@ -26,7 +27,8 @@ use crate::replay;
 use crate::status::status;
 use crate::unit::{Call, Journaled};
 
-/// Calls at one hot aggregate that may be in the database at once (R-36: a tenth of the usual pool). A second one would
+/// Calls of one organization at one hot aggregate that may be in the database at once (R-36: a tenth of the usual pool). A
+/// second one would
 /// only wait for the row that the first one holds, and everybody else for what the two write without a pause.
 const SESSIONS_PER_AGGREGATE: usize = 1;
 /// What the database answers when the answer to a commit was lost.
@@ -54,8 +56,8 @@ pub struct Host<S: Service> {
     pub(crate) moved: Notify,
     pub(crate) limiters: Limiters,
     pub(crate) permits: Semaphore,
-    pub(crate) aggregates: Gate,
-    pub(crate) duplicates: Gate,
+    pub(crate) aggregates: Gate<(Option<Uuid>, Uuid)>,
+    pub(crate) duplicates: Gate<u128>,
 }
 
 /// What a host is made of.

@@ -6,6 +6,7 @@
 //! forgotten. It refuses to replace a lock: other processes have gates of their own, and the row decides.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,11 +19,16 @@ pub const WAITING_MAX: usize = 64;
 /// What a refused one is told to wait.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
+/// What a gate stands before.
+pub trait Key: Copy + Eq + Hash {}
+
+impl<K: Copy + Eq + Hash> Key for K {}
+
 /// The gates of a process.
 #[derive(Debug)]
-pub struct Gate {
+pub struct Gate<K: Key> {
     per_key: usize,
-    keys: Mutex<HashMap<u128, Entry>>,
+    keys: Mutex<HashMap<K, Entry>>,
 }
 
 #[derive(Debug)]
@@ -34,20 +40,20 @@ struct Entry {
 
 /// The right to be inside. Dropping it lets the next one in.
 #[derive(Debug)]
-pub struct Pass<'g> {
+pub struct Pass<'g, K: Key> {
     // Dropped in this order: the next one is let in before the key may be forgotten.
     _inside: OwnedSemaphorePermit,
-    _place: Place<'g>,
+    _place: Place<'g, K>,
 }
 
 /// A place inside or in the queue.
 #[derive(Debug)]
-struct Place<'g> {
-    gate: &'g Gate,
-    key: u128,
+struct Place<'g, K: Key> {
+    gate: &'g Gate<K>,
+    key: K,
 }
 
-impl Gate {
+impl<K: Key> Gate<K> {
     /// Gates through which `per_key` may be inside at once for each key.
     pub fn new(per_key: usize) -> Self {
         Self { per_key, keys: Mutex::default() }
@@ -57,13 +63,13 @@ impl Gate {
     ///
     /// # Errors
     /// `OVERLOADED` when [`WAITING_MAX`] wait already.
-    pub async fn enter(&self, key: u128) -> Result<Pass<'_>, Fault> {
+    pub async fn enter(&self, key: K) -> Result<Pass<'_, K>, Fault> {
         let (inside, place) = self.queue(key)?;
         let closed = |error| Fault::internal("a gate was closed").because(error);
         Ok(Pass { _inside: inside.acquire_owned().await.map_err(closed)?, _place: place })
     }
 
-    fn queue(&self, key: u128) -> Result<(Arc<Semaphore>, Place<'_>), Fault> {
+    fn queue(&self, key: K) -> Result<(Arc<Semaphore>, Place<'_, K>), Fault> {
         let mut keys = self.keys();
         let entry =
             keys.entry(key).or_insert_with(|| Entry { inside: Arc::new(Semaphore::new(self.per_key)), present: 0 });
@@ -75,12 +81,12 @@ impl Gate {
         Ok((Arc::clone(&entry.inside), Place { gate: self, key }))
     }
 
-    fn keys(&self) -> MutexGuard<'_, HashMap<u128, Entry>> {
+    fn keys(&self) -> MutexGuard<'_, HashMap<K, Entry>> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Place<'_> {
+impl<K: Key> Drop for Place<'_, K> {
     fn drop(&mut self) {
         let mut keys = self.gate.keys();
         match keys.get_mut(&self.key) {
@@ -102,7 +108,7 @@ mod tests {
         future.poll(&mut Context::from_waker(Waker::noop()))
     }
 
-    fn inside(poll: Poll<Result<Pass<'_>, Fault>>) -> Pass<'_> {
+    fn inside(poll: Poll<Result<Pass<'_, u128>, Fault>>) -> Pass<'_, u128> {
         match poll {
             Poll::Ready(pass) => pass.unwrap(),
             Poll::Pending => std::panic::panic_any("it waits"),

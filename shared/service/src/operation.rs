@@ -108,8 +108,8 @@ pub trait Operation: Wire + Send + Sync + 'static {
         None
     }
 
-    /// The hot aggregate that it changes, if it does: one call at it is in the database at a time, and the others wait
-    /// without a session.
+    /// The hot aggregate that it changes, if it does: one call of each organization at it is in the database at a time, and
+    /// the others wait without a session.
     fn gate(&self) -> Option<Uuid> {
         None
     }

@@ -195,7 +195,7 @@ impl<O: Operation> Unit<O> {
     }
 
     /// A duplicate waits here and not at the row that the first one has claimed, where it would hold a session.
-    async fn wait_for_the_first(&self) -> Result<Option<Pass<'_>>, Fault> {
+    async fn wait_for_the_first(&self) -> Result<Option<Pass<'_, u128>>, Fault> {
         let Some(replay) = &self.replay else { return Ok(None) };
         let until = self.deadline.min(Instant::now() + replay::DUPLICATE_WAIT);
         let entered = in_time(until, self.host.duplicates.enter(replay.gate_key(&self.host.keys))).await;
@@ -203,9 +203,12 @@ impl<O: Operation> Unit<O> {
         entered.map_err(|_| replay::in_progress())?.map(Some)
     }
 
-    async fn wait_at_the_gate(&self) -> Result<Option<Pass<'_>>, Fault> {
+    /// Every organization has a queue of its own: who may do nothing there, which nobody has asked yet, stands in nobody's
+    /// way, and does not see from how long it takes whether others are there.
+    async fn wait_at_the_gate(&self) -> Result<Option<Pass<'_, (Option<Uuid>, Uuid)>>, Fault> {
         let Some(aggregate) = self.operation.gate() else { return Ok(None) };
-        in_time(self.deadline, self.host.aggregates.enter(aggregate.as_u128())).await?.map(Some)
+        let organization = self.caller.principal().map(|principal| principal.organization_id);
+        in_time(self.deadline, self.host.aggregates.enter((organization, aggregate))).await?.map(Some)
     }
 
     async fn prepare_and_attempt(&self) -> Result<Done<O>, Fault> {

@@ -68,9 +68,8 @@ impl Stage {
 
     /// The rules, the pool, and who holds what.
     async fn judge(&self, tx: &mut Tx, customer: Uuid, user: Uuid, give: bool) {
-        self.plan_rules(tx).await;
-        let shared = tx.sql("SELECT customer_id FROM customers WHERE customer_id = $1").bind(customer).for_share();
-        if shared.optional::<Uuid>().await.expect("customers can be read").is_none() {
+        let held = tx.sql("SELECT customer_id FROM customers WHERE customer_id = $1").bind(customer).for_update();
+        if held.optional::<Uuid>().await.expect("customers can be read").is_none() {
             tx.sql("INSERT INTO customers (customer_id) VALUES ($1) ON CONFLICT (customer_id) DO NOTHING")
                 .bind(customer)
                 .execute()
@@ -80,11 +79,10 @@ impl Stage {
         let pool = tx
             .sql(
                 "SELECT seats - consumed, product_id, suspended FROM pools
-                 WHERE customer_id = $1 AND product_id = ANY($2) AND seats > 0
+                 WHERE customer_id = $1 AND seats > 0
                  ORDER BY product_id",
             )
-            .bind(customer)
-            .bind([self.product].as_slice());
+            .bind(customer);
         assert!(pool.for_update().one::<i64>().await.expect("a pool") > 0);
         let rules = tx
             .sql(

@@ -7,6 +7,7 @@ mod catalog;
 mod clouds;
 mod commitments;
 mod counters;
+mod crossing;
 mod decisions;
 mod desk;
 mod details;

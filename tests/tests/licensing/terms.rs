@@ -33,7 +33,7 @@ async fn add_on(world: &World, trade: &Trade) -> UpsertOfferRequest {
     UpsertOfferRequest { parent_offer_ids: vec![trade.offer.clone()], ..World::offer_of(&product) }
 }
 
-fn adding(offer_id: &str, parent_id: &str) -> OrderLine {
+pub(crate) fn adding(offer_id: &str, parent_id: &str) -> OrderLine {
     OrderLine { parent_subscription_id: parent_id.to_owned(), ..line(offer_id, 2) }
 }
 

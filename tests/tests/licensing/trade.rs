@@ -84,6 +84,7 @@ pub(crate) async fn person(world: &World, partner: &Registered, roles: &[Role]) 
 }
 
 /// Orders, subscriptions and entitlements, with requests unwrapped.
+#[derive(Clone)]
 pub(crate) struct Shop(SubscriptionServiceClient<Channel>, EntitlementServiceClient<Channel>);
 
 impl Shop {

@@ -32,23 +32,23 @@ pub async fn country(tx: &mut Tx, id: Id<Organization>) -> Result<Option<String>
     tx.sql("SELECT country FROM organizations WHERE organization_id = $1").bind(id).optional().await
 }
 
-/// Shares a customer with others who give licenses to its users, until the end of the transaction.
-pub async fn share_customer(tx: &mut Tx, id: Id<Organization>) -> Result<(), Fault> {
-    let shared = tx.sql("SELECT customer_id FROM customers WHERE customer_id = $1").bind(id).for_share().optional();
-    let shared: Option<Id<Organization>> = shared.await?;
-    if shared.is_none() {
-        make_customer(tx, id).await?;
-        let shared = tx.sql("SELECT customer_id FROM customers WHERE customer_id = $1").bind(id).for_share().one();
-        return shared.await.map(|_: Id<Organization>| ());
+/// Has a customer alone, until the end of the transaction: who gives licenses to its users and who deletes one of them
+/// wait for each other, in the order in which they came.
+pub async fn hold_customer(tx: &mut Tx, id: Id<Organization>) -> Result<(), Fault> {
+    if lock_customer(tx, id).await? {
+        return Ok(());
     }
-    Ok(())
+    make_customer(tx, id).await?;
+    if lock_customer(tx, id).await? {
+        Ok(())
+    } else {
+        Err(Fault::internal("a customer that was just made is not there"))
+    }
 }
 
-/// Has a customer alone, until the end of the transaction: nobody gives a license to one of its users meanwhile.
-pub async fn hold_customer(tx: &mut Tx, id: Id<Organization>) -> Result<(), Fault> {
-    make_customer(tx, id).await?;
-    let held = tx.sql("SELECT customer_id FROM customers WHERE customer_id = $1").bind(id).for_update().one();
-    held.await.map(|_: Id<Organization>| ())
+async fn lock_customer(tx: &mut Tx, id: Id<Organization>) -> Result<bool, Fault> {
+    let held = tx.sql("SELECT customer_id FROM customers WHERE customer_id = $1").bind(id).for_update().optional();
+    held.await.map(|held: Option<Id<Organization>>| held.is_some())
 }
 
 async fn make_customer(tx: &mut Tx, id: Id<Organization>) -> Result<(), Fault> {

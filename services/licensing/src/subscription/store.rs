@@ -152,8 +152,23 @@ pub async fn update(tx: &mut Tx, after: &Subscription) -> Result<(), Fault> {
     if updated == 1 { Ok(()) } else { Err(Fault::internal("a subscription that was held has changed")) }
 }
 
-/// A subscription with its parent and everything that adds to either, held for a change in the order of their ids.
+/// A subscription with its parent and everything that adds to either, held for a change: first what the others add to, which
+/// whoever orders something more for it shares meanwhile, then all, which only a statement that begins after that sees, in
+/// the order of their ids.
+///
+/// **Invariant:** what is ordered for a subscription follows it from then on
+/// (`what_is_ordered_for_a_subscription_that_is_being_suspended_follows_it`).
 pub async fn lock_family(tx: &mut Tx, id: Id<Subscription>) -> Result<Vec<Subscription>, Fault> {
+    let root = tx
+        .sql(
+            "SELECT subscription_id FROM subscriptions
+             WHERE subscription_id = (
+                 SELECT COALESCE(parent_id, subscription_id) FROM subscriptions WHERE subscription_id = $1)",
+        )
+        .bind(id)
+        .for_update()
+        .optional();
+    let _: Option<Id<Subscription>> = root.await?;
     tx.sql(
         "SELECT subscription_id, order_id, customer_id, product_id, offer_id, parent_id, friendly_name, quantity, state,
              state_reason, state_time, expire_time, trial_end_time, billing_cycle, term, partner_id, reseller_id, reseller_mpn_id, version,

@@ -86,23 +86,13 @@ impl UpdateLicenses {
     async fn look(&self, cx: &mut Cx<Licensing>) -> Result<Ground, Fault> {
         let Change { users, products, .. } = &self.change;
         self.check_excluded(cx).await?;
-        let is_ruled = !product_rules::store::touching(&mut cx.tx, products).await?.is_empty();
-        organization::store::share_customer(&mut cx.tx, self.customer).await?;
-        let pools = if is_ruled {
-            // What one of these products needs may be what another change is taking, and the other way round.
-            entitlement::store::lock_all(&mut cx.tx, self.customer).await?
-        } else {
-            entitlement::store::lock(&mut cx.tx, self.customer, products).await?
-        };
+        organization::store::hold_customer(&mut cx.tx, self.customer).await?;
+        // All of them: what users hold of other products is judged where rules say so, and answered.
+        let pools = entitlement::store::lock_all(&mut cx.tx, self.customer).await?;
         // Operators may change the rules while this waits: what was answered to them holds from then on.
         let rules = rules(cx, products).await?;
         check_products(products, &rules)?;
         let plan_rules = product_rules::store::touching(&mut cx.tx, products).await?;
-        if !is_ruled && !plan_rules.is_empty() {
-            return Err(Fault::busy(
-                "rules between service plans were made while their products' pools were waited for",
-            ));
-        }
         let everything = self.shows_everything() || !plan_rules.is_empty();
         let held = if everything {
             store::held(&mut cx.tx, self.customer, users).await?
