@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+use db::Db;
 use proto::licensing::v1::subscription::State;
 use proto::licensing::v1::{PlaceOrderRequest, StateReason, UpsertOfferRequest};
+use rstest::rstest;
 use testkit::database::Kind;
 use tests::world::{World, soon};
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::desk::{Desk, bought, unpaid};
-use super::races::{hold_pools, waiting};
+use super::counters::counted_right;
+use super::desk::{Desk, bought, paid, unpaid, unwanted};
+use super::races::{another, hold_pools, update, waiting};
 use super::reason;
 use super::terms::adding;
 use super::trade::{Licenses, Shop, Trade, change, words};
@@ -94,4 +98,77 @@ async fn a_stranger_does_not_stand_in_the_queue_of_a_customer() {
     assert!(!giving.is_finished());
     held.rollback().await;
     assert_eq!(words(&giving.await.unwrap()), ["CHANGED"]);
+}
+
+/// By how much one moment's counters differ from the subscriptions and the licenses: the seats, the suspended ones, and the
+/// consumed ones. At last how many are free.
+async fn differences(db: &Db, customer: Uuid) -> (i64, i64, i64, i64) {
+    let mut tx = db.snapshot().await.unwrap();
+    let text = "SELECT seats - (SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM subscriptions s
+                                WHERE s.customer_id = $1 AND s.state <> 'DELETED'),
+                    suspended - (SELECT CAST(COALESCE(SUM(quantity), 0) AS BIGINT) FROM subscriptions s
+                                 WHERE s.customer_id = $1 AND s.state = 'SUSPENDED'),
+                    consumed - (SELECT COUNT(*) FROM assignments a WHERE a.customer_id = $1),
+                    seats - consumed
+                FROM pools WHERE customer_id = $1";
+    let found = tx.sql(text).bind(customer).one().await.unwrap();
+    tx.rollback().await;
+    found
+}
+
+#[rstest]
+#[tokio::test]
+async fn counters_are_right_at_every_moment_while_subscriptions_come_and_go(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let world = World::shared(kind).await;
+    let trade = Arc::new(Trade::begin(world).await);
+    bought(world, &trade, 10).await;
+    let users = Arc::new(world.told_users(&trade.customer, 30).await);
+    let (licenses, shop, desk) = (Licenses::of(world).await, Shop::of(world).await, Desk::of(world).await);
+    let replica = another(world, kind).await;
+    let mut tasks = JoinSet::new();
+    for worker in 0..6_usize {
+        let (licenses, trade, users) = (licenses.clone(), Arc::clone(&trade), Arc::clone(&users));
+        let elsewhere = replica.clone().filter(|_| worker % 2 == 0);
+        tasks.spawn(async move {
+            for turn in 0..12 {
+                let from = (worker * 5 + turn * 7) % 20;
+                let product: &[&str] = &[&trade.product];
+                let (gives, takes) =
+                    if (worker + turn) % 3 == 2 { (&product[..0], product) } else { (product, &product[..0]) };
+                let request = change(&trade.customer, &users[from..from + 10], gives, takes);
+                update(elsewhere.clone(), licenses.clone(), trade.helper().to_owned(), request).await;
+            }
+        });
+    }
+    for seller in 0..3 {
+        let (mut shop, mut desk, trade) = (shop.clone(), desk.clone(), Arc::clone(&trade));
+        tasks.spawn(async move {
+            for turn in 0..6 {
+                let placed = shop.order(trade.seller(), trade.order(5)).await.unwrap();
+                let id = &placed.subscriptions[0].subscription_id;
+                desk.suspend(trade.seller(), unpaid(id)).await.unwrap();
+                if (seller + turn) % 2 == 0 {
+                    desk.reactivate(trade.seller(), paid(id)).await.unwrap();
+                }
+                desk.cancel(trade.seller(), unwanted(id)).await.unwrap();
+            }
+        });
+    }
+    let (database, customer) = (world.licensing.db().await, trade.customer.parse().unwrap());
+    let mut moments = 0;
+    while !tasks.is_empty() {
+        let found = differences(&database, customer).await;
+        assert!(matches!(found, (0, 0, 0, 0..)), "{found:?}");
+        moments += 1;
+        while let Some(done) = tasks.try_join_next() {
+            done.unwrap();
+        }
+        tokio::task::yield_now().await;
+    }
+    println!("{moments} moments on {kind:?}");
+    let owned = shop.clone().entitlement(trade.helper(), &trade.customer, &trade.product).await;
+    assert_eq!((owned.total, owned.suspended), (10, 0));
+    counted_right(world).await;
 }

@@ -23,7 +23,7 @@ use super::rules::needs;
 use super::trade::{Licenses, Shop, Trade, change, words};
 
 /// Another process on licensing's database, where there can be one: a SQLite file has one process.
-async fn another(world: &World, kind: Kind) -> Option<Api> {
+pub(crate) async fn another(world: &World, kind: Kind) -> Option<Api> {
     match kind {
         Kind::Sqlite => None,
         Kind::Postgres => Some(replica(world).await),
@@ -37,7 +37,7 @@ async fn replica(world: &World) -> Api {
 }
 
 /// Changes licenses in the other process, if there is one, or in the world's own.
-async fn update(
+pub(crate) async fn update(
     elsewhere: Option<Api>,
     mut licenses: Licenses,
     token: String,

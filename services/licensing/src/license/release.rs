@@ -10,7 +10,7 @@ use super::store::{self, License};
 use crate::user::User;
 use crate::{Licensing, clients, entitlement, organization, user};
 
-/// Takes a deletion over. Whoever gives licenses shares the customer, then looks at the users: a deletion comes before or
+/// Takes a deletion over. Whoever gives licenses holds the customer, then looks at the users: a deletion comes before or
 /// after it, also where the pool is made meanwhile. The user's row is the tombstone: nobody gives them a license any more.
 ///
 /// **Invariant:** the seats come back once, however often it is told
