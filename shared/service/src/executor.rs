@@ -28,8 +28,8 @@ use crate::status::status;
 use crate::unit::{Call, Journaled};
 
 /// Calls of one organization at one hot aggregate that may be in the database at once (R-36: a tenth of the usual pool). A
-/// second one would
-/// only wait for the row that the first one holds, and everybody else for what the two write without a pause.
+/// second one would only wait for the row that the first one holds, and everybody else for what the two write without a
+/// pause.
 const SESSIONS_PER_AGGREGATE: usize = 1;
 /// What the database answers when the answer to a commit was lost.
 const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";

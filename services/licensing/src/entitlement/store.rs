@@ -100,8 +100,8 @@ pub async fn of_subscription(tx: &mut Tx, customer: Id<Organization>, product: I
     held.ok_or_else(|| Fault::internal("a subscription that is not deleted has no pool"))
 }
 
-/// Every pool of the customer, held for a change, in the order of the products: whoever ends one of its users waits for
-/// those who are giving them licenses. A pool without a seat is none.
+/// Every pool of the customer, held for a change, in the order of the products: nothing that its users hold changes while
+/// somebody gives or takes licenses or deletes a user. A pool without a seat is none.
 pub async fn lock_all(tx: &mut Tx, customer: Id<Organization>) -> Result<Vec<Pool>, Fault> {
     tx.sql(
         "SELECT product_id, seats, suspended, consumed FROM pools
