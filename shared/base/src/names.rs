@@ -13,6 +13,8 @@ use unicode_normalization::UnicodeNormalization;
 pub const LOCAL_PART_MAX: usize = 64;
 /// Characters in a domain at most.
 pub const DOMAIN_MAX: usize = 255;
+/// Characters in a sign-in name at most, with the `@`.
+pub const SIGN_IN_NAME_MAX: usize = LOCAL_PART_MAX + 1 + DOMAIN_MAX;
 /// Characters in a display name at most (O-01).
 pub const DISPLAY_NAME_MAX: usize = 50;
 /// Characters in a sort key at most. Compatibility forms grow up to eighteenfold, and a key must fit into an index.

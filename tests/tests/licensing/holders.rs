@@ -18,6 +18,7 @@ async fn people(world: &World, customer: &str) -> Vec<String> {
     let names = ["Ada", "Adam", "bela", "Cleo", "Dora", "Edda", "Gone"];
     for (at, (user, name)) in users.iter().zip(names).enumerate() {
         let mut fact = World::user_fact(customer, user, name);
+        fact.sign_in_name = format!("{name}@contoso.example");
         if at % 2 == 1 {
             "AT".clone_into(&mut fact.usage_location);
         }
@@ -56,6 +57,9 @@ async fn users_are_found_by_what_they_have_lack_and_are(#[values(Kind::Sqlite, K
         (ListLicenseUsersRequest { usage_location: "at".to_owned(), ..of(Selector::Lacks, &mail) }, "Cleo Edda"),
         (ListLicenseUsersRequest { display_name_prefix: "aDa".to_owned(), ..of(Selector::Has, &mail) }, "Ada Adam"),
         (ListLicenseUsersRequest { display_name_prefix: "B".to_owned(), ..of(Selector::Has, &shield) }, "bela"),
+        (ListLicenseUsersRequest { sign_in_name_prefix: "ADA".to_owned(), ..of(Selector::Has, &mail) }, "Ada Adam"),
+        (ListLicenseUsersRequest { sign_in_name_prefix: "adam@".to_owned(), ..all.clone() }, "Adam"),
+        (ListLicenseUsersRequest { sign_in_name_prefix: "dam".to_owned(), ..all.clone() }, ""),
         (ListLicenseUsersRequest { state: license_user::State::Deleted.into(), ..all.clone() }, "Gone"),
     ] {
         let found = licenses.list(token, request.clone()).await.unwrap().users;
@@ -73,12 +77,16 @@ async fn users_are_found_by_what_they_have_lack_and_are(#[values(Kind::Sqlite, K
         usage_location: "UK".to_owned(),
         state: 9,
         display_name_prefix: "a".repeat(51),
+        sign_in_name_prefix: "a".repeat(321),
         page_size: -1,
         seek: 9,
         ..of(Selector::Has, "")
     };
     let fields = wrong_fields(licenses.list(token, odd).await);
-    assert_eq!(fields, ["product_id", "usage_location", "state", "display_name_prefix", "page_size", "seek"]);
+    assert_eq!(
+        fields,
+        ["product_id", "usage_location", "state", "display_name_prefix", "sign_in_name_prefix", "page_size", "seek",]
+    );
     assert_eq!(wrong_fields(licenses.list(token, of(Selector::Unlicensed, &mail)).await), ["product_id"]);
 }
 

@@ -11,7 +11,7 @@ use super::ops::{ApplyLicensingFacts, CreateUser, DeleteUser, Deleted, GetUser, 
 use super::store::Filter;
 use super::{NewUser, RESTORABLE, Released, ReleasedLicense, SELECTED_MAX, check_roles};
 use crate::country::Country;
-use crate::names::{DISPLAY_NAME_MAX, DOMAIN_MAX, DisplayName, LOCAL_PART_MAX, SignInName, sort_key};
+use crate::names::{DISPLAY_NAME_MAX, DisplayName, SIGN_IN_NAME_MAX, SignInName, sort_key};
 use crate::session::{role_number, roles};
 use crate::user::{self, State, User};
 
@@ -104,8 +104,7 @@ impl Wire for ListUsers {
             }
         };
         let name = form.text("display_name_prefix", &request.display_name_prefix, 0..=DISPLAY_NAME_MAX);
-        let sign_in =
-            form.text("sign_in_name_prefix", &request.sign_in_name_prefix, 0..=LOCAL_PART_MAX + 1 + DOMAIN_MAX);
+        let sign_in = form.text("sign_in_name_prefix", &request.sign_in_name_prefix, 0..=SIGN_IN_NAME_MAX);
         let usage_location = location(&mut form, "usage_location", &request.usage_location);
         let is_within = form.within("user_ids", "selected_users_max", request.user_ids.len(), SELECTED_MAX);
         let selected = if is_within { ids(&mut form, "user_ids", &request.user_ids) } else { Vec::new() };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use base::country::Country;
-use base::names::{DISPLAY_NAME_MAX, sort_key};
+use base::names::{DISPLAY_NAME_MAX, SIGN_IN_NAME_MAX, sort_key};
 use base::{Fault, Id, Seek};
 use proto::licensing::v1 as pb;
 use service::form::timestamp;
@@ -275,6 +275,7 @@ impl Wire for ListLicenseUsers {
             Err(_) => unknown(&mut form, "state", "is not a state"),
         };
         let name = form.text("display_name_prefix", &request.display_name_prefix, 0..=DISPLAY_NAME_MAX);
+        let sign_in = form.text("sign_in_name_prefix", &request.sign_in_name_prefix, 0..=SIGN_IN_NAME_MAX);
         let page_size = form.page_size(request.page_size);
         let start = match pb::list_license_users_request::Seek::try_from(request.seek) {
             Ok(pb::list_license_users_request::Seek::Last) => Some(Seek::Last),
@@ -283,7 +284,9 @@ impl Wire for ListLicenseUsers {
         };
         form.finish(|| {
             let name_prefix = sort_key(&name?);
-            let filter = Filter { selector: selector?, location: location?, state: state?, name_prefix };
+            let sign_in_prefix = sign_in?.to_ascii_lowercase();
+            let filter =
+                Filter { selector: selector?, location: location?, state: state?, name_prefix, sign_in_prefix };
             let page_token = request.page_token;
             Some(Self { customer: customer?, filter, page_size: page_size?, page_token, start: start? })
         })

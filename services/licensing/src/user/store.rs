@@ -25,11 +25,12 @@ impl Record for User {
 /// Takes a fact over, unless it or a newer one is here already: whether it was taken over.
 pub async fn put(tx: &mut Tx, told: &User) -> Result<bool, Fault> {
     let written = tx.sql(
-        "INSERT INTO users (user_id, customer_id, display_name, sign_in_name, sort_key, usage_location, state, version)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        "INSERT INTO users (user_id, customer_id, display_name, sign_in_name, sign_in_key, sort_key, usage_location, state,
+             version)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          ON CONFLICT (user_id) DO UPDATE SET
              customer_id = excluded.customer_id, display_name = excluded.display_name,
-             sign_in_name = excluded.sign_in_name, sort_key = excluded.sort_key,
+             sign_in_name = excluded.sign_in_name, sign_in_key = excluded.sign_in_key, sort_key = excluded.sort_key,
              usage_location = excluded.usage_location, state = excluded.state, version = excluded.version
          WHERE users.version < excluded.version",
     )
@@ -37,6 +38,7 @@ pub async fn put(tx: &mut Tx, told: &User) -> Result<bool, Fault> {
     .bind(told.customer)
     .bind(&told.display_name)
     .bind(&told.sign_in_name)
+    .bind(told.sign_in_name.to_ascii_lowercase())
     .bind(&told.sort_key)
     .bind(&told.usage_location)
     .bind(told.state.as_str())

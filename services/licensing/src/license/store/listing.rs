@@ -43,6 +43,8 @@ pub struct Filter {
     pub state: State,
     /// The normalized full name begins with this.
     pub name_prefix: String,
+    /// The sign-in name, in lower case, begins with this.
+    pub sign_in_prefix: String,
 }
 
 /// One page of a customer's users by name.
@@ -63,6 +65,8 @@ pub async fn users(
         .bind(filter.state.as_str())
         .bind(&filter.name_prefix)
         .when(prefix_end(&filter.name_prefix), "AND sort_key < $?")
+        .when(Some(&filter.sign_in_prefix).filter(|prefix| !prefix.is_empty()).cloned(), "AND sign_in_key >= $?")
+        .when(prefix_end(&filter.sign_in_prefix), "AND sign_in_key < $?")
         .when(filter.location.map(|location| location.as_str().to_owned()), "AND usage_location = $?")
         .when(
             filter.selector.has(),
