@@ -16,8 +16,8 @@ use crate::product_rules::ops::SetProductRules;
 use crate::projection::ops::{ApplyIdentityFacts, ApplyPartnerFacts};
 use crate::purchase_permission::ops::{GetPurchasePermissions, SetPurchasePermission};
 use crate::subscription::ops::{
-    CancelSubscription, ChangeQuantity, ConvertTrial, GetSubscription, ListSubscriptionChanges, ListSubscriptions,
-    PlaceOrder, ReactivateSubscription, SuspendSubscription,
+    CancelSubscription, ChangeQuantity, ChangeReseller, ConvertTrial, GetSubscription, ListSubscriptionChanges,
+    ListSubscriptions, PlaceOrder, ReactivateSubscription, SuspendSubscription,
 };
 
 /// The front of licensing.
@@ -85,6 +85,9 @@ impl pb::subscription_service_server::SubscriptionService for Api {
         request: Request<pb::ReactivateSubscriptionRequest>,
     ) -> Reply<pb::ReactivateSubscriptionResponse> {
         self.0.run::<ReactivateSubscription>(request).await
+    }
+    async fn change_reseller(&self, request: Request<pb::ChangeResellerRequest>) -> Reply<pb::ChangeResellerResponse> {
+        self.0.run::<ChangeReseller>(request).await
     }
     async fn convert_trial(&self, request: Request<pb::ConvertTrialRequest>) -> Reply<pb::ConvertTrialResponse> {
         self.0.run::<ConvertTrial>(request).await

@@ -173,8 +173,10 @@ async fn what_is_told_of_a_subscription_late_or_again_changes_nothing(
 ) {
     let scene = Scene::set(kind).await;
     let token = scene.provider.token().to_owned();
-    let first = scene.brief("Harbor Mail");
+    let reseller_id = scene.reseller.organization_id.clone();
+    let first = SubscriptionInBrief { reseller_id, ..scene.brief("Harbor Mail") };
     let more = SubscriptionInBrief { quantity: 5, ..first.clone() };
+    let parted = SubscriptionInBrief { reseller_id: String::new(), ..more.clone() };
     let gone = SubscriptionInBrief { state: Told::Deleted.into(), ..first.clone() };
     // In one call and in several, newest first.
     scene.tell(vec![(2, more.clone()), (1, first.clone())]).await;
@@ -184,6 +186,10 @@ async fn what_is_told_of_a_subscription_late_or_again_changes_nothing(
         assert_eq!(shown.subscriptions.len(), 1);
         assert_eq!(shown.subscriptions[0].quantity, 5);
     }
+    assert_eq!(scene.shown(scene.reseller.token()).await.subscriptions.len(), 1);
+    scene.tell(vec![(3, parted)]).await;
+    assert!(scene.shown(scene.reseller.token()).await.subscriptions.is_empty(), "it has another reseller, or none");
+    assert_eq!(scene.shown(&token).await.subscriptions.len(), 1);
     scene.tell(vec![(4, gone)]).await;
     for told in [(1, first), (3, more)] {
         scene.tell(vec![told]).await;

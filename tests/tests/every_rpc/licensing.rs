@@ -157,6 +157,13 @@ async fn changes(judge: &mut Judge) {
             side.by_provider(pb::ReactivateSubscriptionRequest { subscription_id, ..Default::default() })
         })
         .await;
+    judge
+        .rpc("SubscriptionService/ChangeReseller", async |side| {
+            let alone = pb::PlaceOrderRequest { reseller_mpn_id: String::new(), ..side.order() };
+            let (subscription_id, reseller_mpn_id) = (side.ordered(alone).await, side.reseller_mpn_id.clone());
+            side.by_provider(pb::ChangeResellerRequest { subscription_id, reseller_mpn_id, ..Default::default() })
+        })
+        .await;
     // Both sides try the same product, so that each could pay under the other's offer.
     let (tried, plan) = (fresh(), fresh());
     judge

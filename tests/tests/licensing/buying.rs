@@ -5,8 +5,8 @@ use proto::licensing::v1::catalog_service_client::CatalogServiceClient;
 use proto::licensing::v1::entitlement_service_client::EntitlementServiceClient;
 use proto::licensing::v1::product_rules::{AssignmentAuthority, LicenseGroup, TargetType};
 use proto::licensing::v1::{
-    Entitlement, LimitUnit, ListEntitlementsRequest, ListOffersRequest, Offer, OrderLine, PlaceOrderRequest,
-    ProductRules, UpsertOfferRequest,
+    BillingCycle, Entitlement, LimitUnit, ListEntitlementsRequest, ListOffersRequest, Offer, OrderLine,
+    PlaceOrderRequest, ProductRules, Term, UpsertOfferRequest,
 };
 use proto::partner::v1::{PartnerKind, partner_standing};
 use rstest::rstest;
@@ -83,8 +83,9 @@ async fn an_offer_is_judged_for_a_customer_as_its_order_would_be(#[values(Kind::
     let (mut shop, mut desk) = (Shop::of(world).await, Desk::of(world).await);
     let lines = vec![line(&trial, 25), line(&once, 2), line(&base, 3)];
     let placed = shop.order(seller, PlaceOrderRequest { lines, ..trade.order(1) }).await.unwrap().subscriptions;
-    for (offer, quantity) in [(&trial, 25), (&once, 2)] {
-        assert_eq!(refusals(world, seller, &trade, offer).await, ["SUBSCRIPTION_LIMIT_REACHED"]);
+    let had = &["SUBSCRIPTION_LIMIT_REACHED", "PRODUCT_OWNED"][..];
+    for (offer, quantity, told) in [(&trial, 25, had), (&once, 2, &had[..1])] {
+        assert_eq!(refusals(world, seller, &trade, offer).await, told);
         assert_eq!(tried(world, seller, &trade, line(offer, quantity)).await, "SUBSCRIPTION_LIMIT_REACHED");
     }
     let parent = &placed[2].subscription_id;
@@ -107,7 +108,7 @@ async fn an_offer_is_judged_for_a_customer_as_its_order_would_be(#[values(Kind::
     assert_eq!(refusals(world, other, &trade, &once).await, ["SUBSCRIPTION_LIMIT_REACHED"]);
     assert_eq!(refusals(world, other, &trade, &add_on).await, ["PARENT_REQUIRED"]);
     // A limit on what there is at one time ends with what is deleted; a trial was had for ever.
-    for (subscription, left) in [(&placed[0], &["SUBSCRIPTION_LIMIT_REACHED"][..]), (&placed[1], &[])] {
+    for (subscription, left) in [(&placed[0], had), (&placed[1], &[])] {
         desk.cancel(seller, unwanted(&subscription.subscription_id)).await.unwrap();
         assert_eq!(refusals(world, seller, &trade, &subscription.offer_id).await, left);
     }
@@ -158,12 +159,17 @@ async fn offers_are_judged_for_nobody_whom_the_caller_does_not_serve(
 
 #[rstest]
 #[tokio::test]
-async fn offers_are_found_by_family_and_by_whether_they_are_trials(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+async fn offers_are_found_by_family_billing_and_whether_they_are_trials(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
     let world = World::shared(kind).await;
     let trade = Trade::begin(world).await;
     let named = |name: &str| UpsertOfferRequest { name: name.to_owned(), ..World::offer_of(&trade.product) };
     world.offer(UpsertOfferRequest { trial: true, maximum_quantity: 1, ..named("trial") }).await;
-    world.offer(UpsertOfferRequest { product_family: "tide".to_owned(), ..named("tidal") }).await;
+    let (billing_cycles, terms) =
+        (vec![BillingCycle::Monthly.into(), BillingCycle::Annual.into()], vec![Term::OneYear.into()]);
+    let tidal = UpsertOfferRequest { product_family: "tide".to_owned(), billing_cycles, terms, ..named("tidal") };
+    world.offer(tidal).await;
     let all = for_customer(&trade);
     for (request, expected) in [
         (all.clone(), &["Harbor Mail", "tidal", "trial"][..]),
@@ -171,7 +177,11 @@ async fn offers_are_found_by_family_and_by_whether_they_are_trials(#[values(Kind
         (ListOffersRequest { trial: Some(false), ..all.clone() }, &["Harbor Mail", "tidal"]),
         (ListOffersRequest { product_family: "tide".to_owned(), ..all.clone() }, &["tidal"]),
         (ListOffersRequest { product_family: "tide".to_owned(), trial: Some(true), ..all.clone() }, &[]),
-        (ListOffersRequest { product_family: "TIDE".to_owned(), ..all }, &[]),
+        (ListOffersRequest { product_family: "TIDE".to_owned(), ..all.clone() }, &[]),
+        (ListOffersRequest { billing_cycle: BillingCycle::Annual.into(), ..all.clone() }, &["tidal"]),
+        (ListOffersRequest { billing_cycle: BillingCycle::Triennial.into(), ..all.clone() }, &[]),
+        (ListOffersRequest { term: Term::OneYear.into(), ..all.clone() }, &["tidal"]),
+        (ListOffersRequest { term: Term::OneMonth.into(), ..all }, &[]),
     ] {
         let names: Vec<String> =
             listed(world, trade.seller(), request).await.unwrap().into_iter().map(|o| o.name).collect();
@@ -190,7 +200,7 @@ async fn more_can_be_ordered_where_an_order_would_be_taken(#[values(Kind::Sqlite
     let trial = UpsertOfferRequest { trial: true, minimum_quantity: 25, maximum_quantity: 25, ..seats(&plain) };
     let (withdrawn, moved) = (seats(&plain), seats(&plain));
     let mut shop = Shop::of(world).await;
-    let mut lines = vec![line(&trade.offer, 1), line(&trial.offer_id, 25)];
+    let mut lines = vec![line(&trial.offer_id, 25), line(&trade.offer, 1)];
     for offer in [&trial, &withdrawn, &moved] {
         world.offer(offer.clone()).await;
     }

@@ -2,9 +2,10 @@
 
 use proto::licensing::v1::subscription_service_client::SubscriptionServiceClient;
 use proto::licensing::v1::{
-    CancelSubscriptionRequest, CancelSubscriptionResponse, ChangeQuantityRequest, ConvertTrialRequest,
-    ListSubscriptionChangesRequest, ListSubscriptionChangesResponse, PlaceOrderRequest, ReactivateSubscriptionRequest,
-    StateReason, Subscription, SubscriptionChange, SuspendSubscriptionRequest, UpsertOfferRequest,
+    CancelSubscriptionRequest, CancelSubscriptionResponse, ChangeQuantityRequest, ChangeResellerRequest,
+    ConvertTrialRequest, ListSubscriptionChangesRequest, ListSubscriptionChangesResponse, PlaceOrderRequest,
+    ReactivateSubscriptionRequest, StateReason, Subscription, SubscriptionChange, SuspendSubscriptionRequest,
+    UpsertOfferRequest,
 };
 use tests::world::{World, authorized, fresh};
 use tonic::Status;
@@ -56,6 +57,10 @@ impl Desk {
         request: CancelSubscriptionRequest,
     ) -> Result<CancelSubscriptionResponse, Status> {
         self.0.cancel_subscription(authorized(token, request)).await.map(tonic::Response::into_inner)
+    }
+
+    pub(crate) async fn name(&mut self, token: &str, request: ChangeResellerRequest) -> Result<Subscription, Status> {
+        Ok(self.0.change_reseller(authorized(token, request)).await?.into_inner().subscription.unwrap())
     }
 
     pub(crate) async fn convert(&mut self, token: &str, request: ConvertTrialRequest) -> Result<Subscription, Status> {
@@ -125,6 +130,17 @@ pub(crate) fn unwanted(id: &str) -> CancelSubscriptionRequest {
 pub(crate) async fn bought(world: &World, trade: &Trade, quantity: i32) -> Subscription {
     let placed = Shop::of(world).await.order(trade.seller(), trade.order(quantity)).await.unwrap();
     placed.subscriptions.into_iter().next().unwrap()
+}
+
+/// Another reseller of record, or nobody.
+pub(crate) fn served_by(id: &str, reseller_mpn_id: &str) -> ChangeResellerRequest {
+    ChangeResellerRequest {
+        subscription_id: id.to_owned(),
+        reseller_mpn_id: reseller_mpn_id.to_owned(),
+        etag: String::new(),
+        request_id: fresh(),
+        validate_only: false,
+    }
 }
 
 /// The trial is paid for under an offer.

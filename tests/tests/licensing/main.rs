@@ -25,6 +25,7 @@ mod quantities;
 mod races;
 mod random;
 mod releases;
+mod resellers;
 mod rules;
 mod seats;
 mod summaries;

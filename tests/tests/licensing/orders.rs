@@ -154,6 +154,7 @@ async fn who_sees_the_customer_and_may_not_order_is_told_what_is_missing(
     let refused = shop.order(trade.helper(), trade.order(1)).await;
     let expected = "OPERATION_NOT_AVAILABLE_TO_INDIRECT_RESELLER";
     assert_eq!(outcome(&refused), (Code::PermissionDenied, expected.to_owned()));
+    assert_eq!(detail(&refused, "partner_center_code").unwrap(), "1002");
     let without = Grant { order_right: false, epoch: 2, ..Grant::PROVIDER };
     world.told_access(&trade.customer, &trade.provider.organization_id, without).await;
     let refused = shop.order(trade.seller(), trade.order(1)).await;
@@ -283,10 +284,12 @@ async fn the_reseller_of_record_works_with_the_provider_and_is_not_the_provider_
     world.told_standing(reseller, PartnerKind::Reseller, mpn_id, suspended, 2).await;
     let refused = shop.order(trade.seller(), naming(mpn_id)).await;
     assert_eq!(outcome(&refused), (Code::FailedPrecondition, "RESELLER_SUSPENDED".to_owned()));
+    assert_eq!(detail(&refused, "partner_center_code").unwrap(), "800039");
     let (provider, mpn_id) = (&trade.provider.organization_id, &trade.provider_mpn_id);
     world.told_standing(provider, PartnerKind::Provider, mpn_id, suspended, 2).await;
     let refused = shop.order(trade.seller(), trade.order(1)).await;
     assert_eq!(outcome(&refused), (Code::FailedPrecondition, "ACCOUNT_SUSPENDED".to_owned()));
+    assert_eq!(detail(&refused, "partner_center_code").unwrap(), "800039");
     assert!(
         shop.list(trade.seller(), &trade.customer).await.unwrap().is_empty(),
         "reading goes on, and nothing was ordered"

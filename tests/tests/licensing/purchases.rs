@@ -15,7 +15,7 @@ use tonic::{Code, Status};
 
 use super::desk::{Desk, paid, unpaid};
 use super::trade::{Shop, Trade, line, person};
-use super::{outcome, reason};
+use super::{detail, outcome, reason};
 
 const FAMILY: &str = "reservations";
 
@@ -87,6 +87,11 @@ impl Buyer {
         &self.customer.session.access_token
     }
 
+    /// Whether the customer is told that it could order more of what it has.
+    async fn could_order(&self, shop: &mut Shop) -> bool {
+        shop.entitlement(self.token(), self.id(), &self.trade.product).await.sources[0].orderable
+    }
+
     fn order(&self, lines: Vec<OrderLine>) -> PlaceOrderRequest {
         PlaceOrderRequest {
             customer_id: self.id().to_owned(),
@@ -112,8 +117,7 @@ async fn a_customer_buys_by_itself_where_its_partner_lets_it_and_the_partner_of_
     );
     let off = switches.get(buyer.token(), buyer.id()).await.unwrap();
     assert_eq!((off.len(), off[0].permitted, off[0].update_time), (1, false, None), "off by default");
-    let owned = shop.entitlement(buyer.token(), buyer.id(), &buyer.trade.product).await;
-    assert!(!owned.sources[0].orderable);
+    assert!(!buyer.could_order(&mut shop).await);
 
     let dry = SetPurchasePermissionRequest { validate_only: true, ..turned(buyer.id(), true) };
     assert!(switches.set(&buyer.agent, dry).await.unwrap().permitted);
@@ -124,8 +128,7 @@ async fn a_customer_buys_by_itself_where_its_partner_lets_it_and_the_partner_of_
     assert_eq!(switches.set(&buyer.agent, request).await.unwrap(), on, "the same request again is the same");
     assert_eq!(switches.set(&buyer.agent, turned(buyer.id(), true)).await.unwrap(), on, "on stays on");
     assert_eq!(switches.get(buyer.token(), buyer.id()).await.unwrap(), [on]);
-    let owned = shop.entitlement(buyer.token(), buyer.id(), &buyer.trade.product).await;
-    assert!(owned.sources[0].orderable);
+    assert!(buyer.could_order(&mut shop).await);
 
     let dry = PlaceOrderRequest { validate_only: true, ..order() };
     assert_eq!(shop.order(buyer.token(), dry).await.unwrap().subscriptions[0].quantity, 4);
@@ -172,21 +175,29 @@ async fn a_purchase_is_based_on_an_active_subscription_of_the_family_and_stays_i
     let (reseller, mpn_id) = (&buyer.trade.reseller.organization_id, &buyer.trade.reseller_mpn_id);
     world.told_partnership(&buyer.trade.provider.organization_id, reseller, false, 2).await;
     assert_eq!(reason(&shop.order(buyer.token(), order()).await), "RESELLER_NOT_PARTNERED");
+    assert!(!buyer.could_order(&mut shop).await);
     world.told_partnership(&buyer.trade.provider.organization_id, reseller, true, 3).await;
     let suspended = partner_standing::State::Suspended;
     world.told_standing(reseller, PartnerKind::Reseller, mpn_id, suspended, 2).await;
     assert_eq!(reason(&shop.order(buyer.token(), order()).await), "RESELLER_SUSPENDED");
+    assert!(!buyer.could_order(&mut shop).await);
     world.told_standing(reseller, PartnerKind::Reseller, mpn_id, partner_standing::State::Active, 3).await;
+    assert!(buyer.could_order(&mut shop).await);
 
     desk.suspend(&buyer.agent, unpaid(&buyer.base.subscription_id)).await.unwrap();
     assert_eq!(reason(&shop.order(buyer.token(), order()).await), "SUBSCRIPTION_SUSPENDED");
+    assert!(!buyer.could_order(&mut shop).await);
     desk.reactivate(&buyer.agent, paid(&buyer.base.subscription_id)).await.unwrap();
     let (provider, mpn_id) = (&buyer.trade.provider.organization_id, &buyer.trade.provider_mpn_id);
     world.told_access(buyer.id(), provider, Grant { order_right: false, epoch: 2, ..Grant::PROVIDER }).await;
-    assert_eq!(reason(&shop.order(buyer.token(), order()).await), "ORDER_RIGHT_REQUIRED");
+    let refused = shop.order(buyer.token(), order()).await;
+    assert_eq!(outcome(&refused), (Code::PermissionDenied, "ORDER_RIGHT_REQUIRED".to_owned()));
+    assert_eq!(detail(&refused, "partner_center_code").unwrap(), "20002");
+    assert!(!buyer.could_order(&mut shop).await);
     world.told_access(buyer.id(), provider, Grant { epoch: 3, ..Grant::PROVIDER }).await;
     world.told_standing(provider, PartnerKind::Provider, mpn_id, suspended, 2).await;
     assert_eq!(reason(&shop.order(buyer.token(), order()).await), "ACCOUNT_SUSPENDED");
+    assert!(!buyer.could_order(&mut shop).await);
     assert_eq!(shop.list(buyer.token(), buyer.id()).await.unwrap().len(), 1, "nothing was bought");
 }
 
@@ -236,7 +247,15 @@ async fn a_permission_takes_an_own_customer_the_order_right_and_a_subscription_o
         (Code::FailedPrecondition, "NO_SUBSCRIPTION_IN_FAMILY".to_owned())
     );
     assert_eq!(reason(&switches.set(buyer.token(), turned(buyer.id(), true)).await), "ORGANIZATION_KIND_NOT_ALLOWED");
-    let provider = &buyer.trade.provider.organization_id;
+    let (provider, mpn_id) = (&buyer.trade.provider.organization_id, &buyer.trade.provider_mpn_id);
+    let (suspended, active) = (partner_standing::State::Suspended, partner_standing::State::Active);
+    world.told_standing(provider, PartnerKind::Provider, mpn_id, suspended, 2).await;
+    assert_eq!(reason(&switches.set(&buyer.agent, turned(buyer.id(), true)).await), "ACCOUNT_SUSPENDED");
+    world.told_standing(provider, PartnerKind::Provider, mpn_id, active, 3).await;
+    let mut desk = Desk::of(world).await;
+    desk.suspend(&buyer.agent, unpaid(&buyer.base.subscription_id)).await.unwrap();
+    assert_eq!(reason(&switches.set(&buyer.agent, turned(buyer.id(), true)).await), "NO_SUBSCRIPTION_IN_FAMILY");
+    desk.reactivate(&buyer.agent, paid(&buyer.base.subscription_id)).await.unwrap();
     switches.set(&buyer.agent, turned(buyer.id(), true)).await.unwrap();
     world.told_access(buyer.id(), provider, Grant { order_right: false, epoch: 2, ..Grant::PROVIDER }).await;
     assert_eq!(reason(&switches.set(&buyer.agent, turned(buyer.id(), true)).await), "ORDER_RIGHT_REQUIRED");

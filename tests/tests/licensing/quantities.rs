@@ -29,8 +29,8 @@ async fn seats_become_fewer_but_never_fewer_than_the_licenses(#[values(Kind::Sql
 
     let refused = desk.resize(trade.seller(), resized(id, 7)).await;
     assert_eq!(outcome(&refused), (Code::FailedPrecondition, "QUANTITY_BELOW_ASSIGNED".to_owned()));
-    let numbers = ["quantity", "assigned", "minimum"].map(|key| detail(&refused, key).unwrap());
-    assert_eq!(numbers, ["7", "8", "8"]);
+    let keys = ["quantity", "assigned", "minimum", "partner_center_code"];
+    assert_eq!(keys.map(|key| detail(&refused, key).unwrap()), ["7", "8", "8", "800090"]);
 
     let dry = ChangeQuantityRequest { validate_only: true, ..resized(id, 8) };
     assert_eq!(desk.resize(trade.seller(), dry).await.unwrap().quantity, 8);

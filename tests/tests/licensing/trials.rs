@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use proto::identity::v1::Role;
 use proto::licensing::v1::subscription_change::Kind as Happened;
-use proto::licensing::v1::{ConvertTrialRequest, LimitUnit, PlaceOrderRequest, UpsertOfferRequest};
+use proto::licensing::v1::{ConvertTrialRequest, LimitUnit, OrderLine, PlaceOrderRequest, UpsertOfferRequest};
 use proto::partner::v1::{PartnerKind, partner_standing};
 use rstest::rstest;
 use testkit::database::Kind;
 use tests::world::{Grant, PASSWORD, World};
 use tonic::Code;
 
-use super::desk::{Desk, bought, converted, resized, tried, unpaid};
+use super::desk::{Desk, bought, converted, resized, tried, unpaid, unwanted};
 use super::trade::{Licenses, Shop, Trade, change, line, person};
 use super::{detail, outcome, reason};
 
@@ -154,4 +154,34 @@ async fn what_adds_to_a_trial_must_be_sold_for_what_it_becomes(#[values(Kind::Sq
     };
     world.offer(both).await;
     desk.convert(trade.seller(), converted(&trial.subscription_id, &trade.offer, 5)).await.unwrap();
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_a_customer_owns_already_is_not_tried(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let world = World::shared(kind).await;
+    let trade = Trade::begin(world).await;
+    let trial = UpsertOfferRequest { trial: true, maximum_quantity: 1, ..World::offer_of(&trade.product) };
+    let trial = world.offer(trial).await;
+    let mut shop = Shop::of(world).await;
+    let order = |lines: Vec<OrderLine>| PlaceOrderRequest { lines, validate_only: true, ..trade.order(1) };
+    let paid_first = shop.order(trade.seller(), order(vec![line(&trade.offer, 1), line(&trial, 1)])).await;
+    assert_eq!(outcome(&paid_first), (Code::FailedPrecondition, "PRODUCT_OWNED".to_owned()));
+    assert_eq!(["line", "product_id"].map(|key| detail(&paid_first, key).unwrap()), ["1", &trade.product]);
+    let tried_first = order(vec![line(&trial, 1), line(&trade.offer, 1)]);
+    shop.order(trade.seller(), tried_first).await.unwrap();
+
+    // Whoever sold it.
+    let direct = world.register().await;
+    world.told_partner(&direct.organization_id, PartnerKind::Direct).await;
+    world.told_access(&trade.customer, &direct.organization_id, Grant::DIRECT).await;
+    let sold = shop.order(&direct.session.access_token, trade.order(1)).await.unwrap().subscriptions.remove(0);
+    let refused = shop.order(trade.seller(), order(vec![line(&trial, 1)])).await;
+    assert_eq!(reason(&refused), "PRODUCT_OWNED");
+    let mut desk = Desk::of(world).await;
+    desk.suspend(&direct.session.access_token, unpaid(&sold.subscription_id)).await.unwrap();
+    let refused = shop.order(trade.seller(), order(vec![line(&trial, 1)])).await;
+    assert_eq!(reason(&refused), "PRODUCT_OWNED", "what is suspended can become active again");
+    desk.cancel(&direct.session.access_token, unwanted(&sold.subscription_id)).await.unwrap();
+    shop.order(trade.seller(), order(vec![line(&trial, 1)])).await.unwrap();
 }

@@ -124,6 +124,8 @@ pub struct Source {
     pub product_family: String,
     /// The partner of record.
     pub partner: Id<Organization>,
+    /// The reseller of record, by its id in the vendor's partner network, if there is one.
+    pub reseller_mpn_id: Option<String>,
     /// Its seats.
     pub quantity: i64,
     /// They cannot be used.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base::{Fault, Id, Page, Seek};
+use base::{Fault, Id, Kind, Page, Seek};
 use service::page_token::{self, Tokens};
 use service::{Cx, Operation};
 use uuid::Uuid;
@@ -15,6 +15,7 @@ use crate::policy::{self, Permission, Target};
 use crate::product::{self, PlanNames, Product};
 use crate::product_rules::LicenseGroup;
 use crate::purchase_permission::{self, PurchasePermission};
+use crate::subscription::reseller;
 use crate::{Licensing, offer, partner, product_rules};
 
 /// Pools that differ, which one answer tells of at most.
@@ -116,7 +117,11 @@ async fn mark_orderable(
             sources.entry(source.partner).or_default().push(source);
         }
     }
-    for (seller, sources) in sources {
+    for (seller, mut sources) in sources {
+        if viewer.is_none() {
+            // It would have the same reseller of record.
+            retain_nameable(cx, seller, &mut sources).await?;
+        }
         let ids: BTreeSet<Id<Offer>> = sources.iter().map(|source| source.offer).collect();
         let offers = offer::store::some(&mut cx.tx, &ids.into_iter().collect::<Vec<_>>()).await?;
         let prospect = Prospect::of(cx, (customer, seller), &offers).await?;
@@ -126,6 +131,24 @@ async fn mark_orderable(
             source.orderable = can_be_had.contains(&source.offer);
         }
     }
+    Ok(())
+}
+
+/// Keeps those whose reseller of record, if they have one, could be named in an order of the seller.
+async fn retain_nameable(
+    cx: &mut Cx<Licensing>,
+    seller: Id<Organization>,
+    sources: &mut Vec<&mut Source>,
+) -> Result<(), Fault> {
+    let named: BTreeSet<String> = sources.iter().filter_map(|source| source.reseller_mpn_id.clone()).collect();
+    let mut refused = BTreeSet::new();
+    for mpn_id in named {
+        match reseller::named(cx, seller, &mpn_id).await {
+            Err(fault) if fault.kind() == Kind::Precondition => refused.insert(mpn_id),
+            found => found.map(|_| false)?,
+        };
+    }
+    sources.retain(|source| source.reseller_mpn_id.as_ref().is_none_or(|mpn_id| !refused.contains(mpn_id)));
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! Pools and what they are made of, in SQL.
 
+use std::collections::BTreeSet;
+
 use base::{Fault, Id, Keyset, Page, Seek};
 use db::{Record, Row, Tx};
 
@@ -37,6 +39,7 @@ impl Record for Source {
             offer: row.get("offer_id")?,
             product_family: row.get("product_family")?,
             partner: row.get("partner_id")?,
+            reseller_mpn_id: row.get("reseller_mpn_id")?,
             quantity: row.get("quantity")?,
             suspended: row.get::<String>("state")? == "SUSPENDED",
             orderable: false,
@@ -63,18 +66,42 @@ impl Record for Drift {
     }
 }
 
-/// Adds seats. Whoever adds to several pools does it in the order of their products.
-pub async fn add_seats(tx: &mut Tx, customer: Id<Organization>, product: Id<Product>, seats: i64) -> Result<(), Fault> {
+/// Adds seats, and says how many there are now. Whoever adds to several pools does it in the order of their products.
+pub async fn add_seats(
+    tx: &mut Tx,
+    customer: Id<Organization>,
+    product: Id<Product>,
+    seats: i64,
+) -> Result<i64, Fault> {
     tx.sql(
         "INSERT INTO pools (customer_id, product_id, seats, suspended, consumed) VALUES ($1, $2, $3, 0, 0)
-         ON CONFLICT (customer_id, product_id) DO UPDATE SET seats = pools.seats + excluded.seats",
+         ON CONFLICT (customer_id, product_id) DO UPDATE SET seats = pools.seats + excluded.seats
+         RETURNING seats",
     )
     .bind(customer)
     .bind(product)
     .bind(seats)
-    .execute()
+    .one()
     .await
-    .map(drop)
+}
+
+/// Which of these products the customer owns: those of which a subscription that is not deleted brings seats.
+pub async fn owned(
+    tx: &mut Tx,
+    customer: Id<Organization>,
+    products: &[Id<Product>],
+) -> Result<BTreeSet<Id<Product>>, Fault> {
+    let owned: Vec<Id<Product>> = tx
+        .sql_for(
+            "SELECT product_id FROM pools
+             WHERE customer_id = $1 AND product_id IN (SELECT unhex(value) FROM json_each($2)) AND seats > 0",
+            "SELECT product_id FROM pools WHERE customer_id = $1 AND product_id = ANY($2) AND seats > 0",
+        )
+        .bind(customer)
+        .bind(products)
+        .all()
+        .await?;
+    Ok(owned.into_iter().collect())
 }
 
 /// The customer's pools of these products, held for a change, in the order of the products. A pool without a seat is none.
@@ -194,10 +221,10 @@ async fn sources(
     viewer: Option<Id<Organization>>,
 ) -> Result<Vec<Source>, Fault> {
     tx.sql_for(
-        "SELECT s.product_id, subscription_id, offer_id, product_family, partner_id, quantity, state
+        "SELECT s.product_id, subscription_id, offer_id, product_family, partner_id, reseller_mpn_id, quantity, state
          FROM subscriptions s JOIN offers USING (offer_id)
          WHERE customer_id = $1 AND s.product_id IN (SELECT unhex(value) FROM json_each($2)) AND state <> 'DELETED'",
-        "SELECT s.product_id, subscription_id, offer_id, product_family, partner_id, quantity, state
+        "SELECT s.product_id, subscription_id, offer_id, product_family, partner_id, reseller_mpn_id, quantity, state
          FROM subscriptions s JOIN offers USING (offer_id)
          WHERE customer_id = $1 AND s.product_id = ANY($2) AND state <> 'DELETED'",
     )

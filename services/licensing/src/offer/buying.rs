@@ -1,6 +1,6 @@
 //! Whether a customer could have an offer: what PlaceOrder would ask, asked beforehand and by the same rules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Fault, Id, Kind};
 use service::Cx;
@@ -8,11 +8,12 @@ use service::Cx;
 use super::Offer;
 use crate::organization::Organization;
 use crate::policy::{self, Permission, Target};
+use crate::product::Product;
 use crate::projection::Unresolved;
-use crate::subscription::order::{check_available, check_country, check_limit, check_parent};
+use crate::subscription::order::{check_available, check_country, check_limit, check_new, check_parent};
 use crate::subscription::store::Counted;
 use crate::subscription::{self, Subscription};
-use crate::{Licensing, organization, partner};
+use crate::{Licensing, entitlement, organization, partner};
 
 /// What an order of some offers would be judged on: one seller, one customer.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(crate) struct Prospect {
     obstacles: Vec<String>,
     country: String,
     counted: BTreeMap<Id<Offer>, Counted>,
+    /// The products that the customer owns, whoever sold them.
+    owned: BTreeSet<Id<Product>>,
     /// Of each offer to which something adds, a subscription that the seller has sold, an active one if there is one.
     parents: Vec<Subscription>,
 }
@@ -41,13 +44,15 @@ impl Prospect {
         };
         let ids: Vec<Id<Offer>> = offers.iter().map(|offer| offer.id).collect();
         let counted = subscription::store::counts_under(&mut cx.tx, customer, &ids).await?;
+        let products: Vec<Id<Product>> = offers.iter().map(|offer| offer.product).collect();
+        let owned = entitlement::store::owned(&mut cx.tx, customer, &products).await?;
         let now = cx.now();
         let parents = match offers.iter().any(|offer| !offer.parents.is_empty()) {
             true => subscription::store::to_add_to(&mut cx.tx, (customer, seller), now).await?,
             false => Vec::new(),
         };
         let parents = parents.into_iter().map(|parent| parent.as_of(now)).collect();
-        Ok(Self { obstacles, country, counted, parents })
+        Ok(Self { obstacles, country, counted, owned, parents })
     }
 
     /// The same for the caller as seller, whose own right to order is asked first.
@@ -74,6 +79,7 @@ impl Prospect {
             check_country(offer, &self.country),
             self.check_parent(offer),
             self.check_limit(offer),
+            check_new(offer, self.owned.contains(&offer.product)),
         ];
         let refused = checks.into_iter().filter_map(Result::err).map(|fault| word(&fault));
         self.obstacles.iter().cloned().chain(refused).collect()

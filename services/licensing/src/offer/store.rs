@@ -161,6 +161,10 @@ pub struct Filter {
     pub trial: Option<bool>,
     /// Only those of this family.
     pub product_family: Option<String>,
+    /// Only those that say that they can be billed so.
+    pub billing_cycle: Option<BillingCycle>,
+    /// Only those that say that they bind their buyer for so long.
+    pub term: Option<Term>,
 }
 
 /// One page of the offers by name.
@@ -183,6 +187,11 @@ pub async fn list(tx: &mut Tx, filter: &Filter, seek: &Seek, limit: usize) -> Re
         .when_set(filter.available_only, "AND available")
         .when(filter.trial, "AND trial = $?")
         .when(filter.product_family.clone(), "AND product_family = $?")
+        .when(
+            filter.billing_cycle.map(BillingCycle::as_str),
+            "AND ' ' || billing_cycles || ' ' LIKE '% ' || $? || ' %'",
+        )
+        .when(filter.term.map(Term::as_str), "AND ' ' || terms || ' ' LIKE '% ' || $? || ' %'")
         .page(seek, limit, "name_key", "offer_id")
         .all()
         .await?;

@@ -205,6 +205,8 @@ impl Wire for ListOffers {
         };
         let product_family = form.text("product_family", &request.product_family, 0..=PRODUCT_FAMILY_MAX);
         let customer = form.optional_id("customer_id", &request.customer_id);
+        let billing_cycle = billing_cycle(&mut form, "billing_cycle", request.billing_cycle);
+        let term = term(&mut form, "term", request.term);
         form.finish(|| {
             Some(Self {
                 customer: customer?,
@@ -215,6 +217,8 @@ impl Wire for ListOffers {
                     available_only: request.available_only,
                     trial: request.trial,
                     product_family: product_family.filter(|family| !family.is_empty()),
+                    billing_cycle: billing_cycle?,
+                    term: term?,
                 },
                 page_size: page_size?,
                 page_token: request.page_token,

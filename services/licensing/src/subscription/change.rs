@@ -144,14 +144,13 @@ async fn apply(cx: &mut Cx<Licensing>, steps: &[Step]) -> Result<Applied, Fault>
 pub(in crate::subscription) async fn ordered(cx: &mut Cx<Licensing>, subscription: &Subscription) -> Result<(), Fault> {
     store::insert(&mut cx.tx, subscription).await?;
     write_history(cx, Kind::Ordered, 0, subscription).await?;
-    let reseller = subscription.reseller.as_ref().map_or(String::new(), |reseller| reseller.id.to_string());
     cx.record(
         fact(Kind::Ordered, subscription)
             .change("order_id", "", subscription.order)
             .change("product_id", "", subscription.product)
             .change("offer_id", "", subscription.offer)
             .change("quantity", 0, subscription.quantity)
-            .change("reseller_id", "", reseller),
+            .change("reseller_id", "", reseller_id(subscription)),
     );
     telling::tell(cx, subscription).await
 }
@@ -183,6 +182,10 @@ const fn reason(subscription: &Subscription) -> Option<super::Reason> {
     }
 }
 
+fn reseller_id(subscription: &Subscription) -> String {
+    subscription.reseller.as_ref().map_or(String::new(), |reseller| reseller.id.to_string())
+}
+
 /// In the journal of the partner of record, and of the customer.
 fn fact(kind: Kind, subscription: &Subscription) -> Fact {
     Fact::new(kind.fact())
@@ -195,6 +198,7 @@ fn told(kind: Kind, before: &Subscription, after: &Subscription) -> Fact {
     let fact = fact(kind, after);
     match kind {
         Kind::Ordered | Kind::QuantityChanged => fact.change("quantity", before.quantity, after.quantity),
+        Kind::ResellerChanged => fact.change("reseller_id", reseller_id(before), reseller_id(after)),
         Kind::Suspended | Kind::Reactivated | Kind::Deleted => {
             let word = |subscription| reason(subscription).map(super::Reason::as_str).unwrap_or_default();
             fact.change("state_reason", word(before), word(after))

@@ -20,13 +20,22 @@ pub enum Kind {
     Reactivated,
     /// It was a trial, and is paid for now.
     Converted,
+    /// It got another reseller of record, or has none any more.
+    ResellerChanged,
     /// It was deleted.
     Deleted,
 }
 
 impl Kind {
-    const ALL: [Self; 6] =
-        [Self::Ordered, Self::QuantityChanged, Self::Suspended, Self::Reactivated, Self::Converted, Self::Deleted];
+    const ALL: [Self; 7] = [
+        Self::Ordered,
+        Self::QuantityChanged,
+        Self::Suspended,
+        Self::Reactivated,
+        Self::Converted,
+        Self::ResellerChanged,
+        Self::Deleted,
+    ];
 
     /// As the database writes it.
     pub const fn as_str(self) -> &'static str {
@@ -36,6 +45,7 @@ impl Kind {
             Self::Suspended => "SUSPENDED",
             Self::Reactivated => "REACTIVATED",
             Self::Converted => "CONVERTED",
+            Self::ResellerChanged => "RESELLER_CHANGED",
             Self::Deleted => "DELETED",
         }
     }
@@ -53,6 +63,7 @@ impl Kind {
             Self::Suspended => "SubscriptionSuspended",
             Self::Reactivated => "SubscriptionReactivated",
             Self::Converted => "SubscriptionConverted",
+            Self::ResellerChanged => "SubscriptionResellerChanged",
             Self::Deleted => "SubscriptionDeleted",
         }
     }
@@ -64,6 +75,7 @@ impl Kind {
             (State::Active { .. }, State::Suspended { .. }) => Some(Self::Suspended),
             (State::Suspended { .. }, State::Active { .. }) => Some(Self::Reactivated),
             _ if before.offer != after.offer => Some(Self::Converted),
+            _ if before.reseller != after.reseller => Some(Self::ResellerChanged),
             _ => (before.quantity != after.quantity).then_some(Self::QuantityChanged),
         }
     }

@@ -9,6 +9,7 @@ pub mod change;
 pub mod history;
 pub mod ops;
 pub mod order;
+pub mod reseller;
 pub mod store;
 pub mod sweep;
 mod telling;
@@ -25,6 +26,7 @@ use crate::organization::Organization;
 use crate::product::Product;
 
 pub use order::{LINES_MAX, Order};
+pub use reseller::Reseller;
 
 /// How long a suspended subscription can be reactivated, before it is deleted.
 pub const SUSPENSION_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
@@ -142,15 +144,6 @@ impl Reason {
     }
 }
 
-/// A reseller of record, as it was when it was named.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reseller {
-    /// The reseller.
-    pub id: Id<Organization>,
-    /// Its id in the vendor's partner network.
-    pub mpn_id: String,
-}
-
 impl Subscription {
     /// Whether it is this organization's business: the customer's, the seller's, the reseller of record's.
     pub fn is_seen_by(&self, organization: Id<Organization>) -> bool {
@@ -228,7 +221,17 @@ impl Subscription {
         Err(Fault::precondition("QUANTITY_BELOW_ASSIGNED", message)
             .with("quantity", quantity)
             .with("assigned", pool.consumed)
-            .with("minimum", least))
+            .with("minimum", least)
+            .with("partner_center_code", 800_090))
+    }
+
+    /// With another reseller of record, or none.
+    ///
+    /// # Errors
+    /// `SUBSCRIPTION_DELETED`, `SUBSCRIPTION_SUSPENDED`.
+    pub fn with_reseller(self, reseller: Option<Reseller>) -> Result<Self, Fault> {
+        self.check_active()?;
+        Ok(Self { reseller, ..self })
     }
 
     /// Only a trial that has not ended is converted.

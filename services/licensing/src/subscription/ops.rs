@@ -4,6 +4,7 @@ mod change;
 mod convert;
 mod history;
 mod order;
+mod reseller;
 
 use base::{Fault, Id, Page, Seek};
 use service::page_token::{self, Tokens};
@@ -13,6 +14,7 @@ pub use change::{CancelSubscription, ChangeQuantity, ReactivateSubscription, Sub
 pub use convert::ConvertTrial;
 pub use history::ListSubscriptionChanges;
 pub use order::{PlaceOrder, Placed};
+pub use reseller::ChangeReseller;
 
 use super::store::Filter;
 use super::{Subscription, store};

@@ -2,10 +2,9 @@
 
 use base::{Fault, Id};
 
-use super::{Reseller, Subscription};
+use super::Subscription;
 use crate::offer::commitment::Commitment;
 use crate::offer::{Limit, Offer};
-use crate::partner::{PartnerKind, Standing};
 
 /// Lines of one order at most.
 pub const LINES_MAX: usize = 100;
@@ -102,23 +101,14 @@ pub fn check_limit(limit: Limit, counted: i64) -> Result<(), Fault> {
         .with("partner_center_code", 800066))
 }
 
-/// Whether this one can be the reseller of record of an order. One with whom the seller does not work answers like
-/// nobody.
+/// Whether a customer who owns the product, or does not, can have it under this offer: what is owned is not tried.
 ///
 /// # Errors
-/// `RESELLER_NOT_PARTNERED`, `RESELLER_SUSPENDED`.
-pub fn check_reseller(found: Option<(Standing, bool)>) -> Result<Reseller, Fault> {
-    match found {
-        Some((standing, true)) if standing.kind == PartnerKind::Reseller => {
-            if standing.suspended {
-                return Err(Fault::precondition("RESELLER_SUSPENDED", "the reseller of record is suspended")
-                    .with("partner_center_code", 800039));
-            }
-            Ok(Reseller { id: standing.partner, mpn_id: standing.mpn_id })
-        }
-        _ => {
-            let message = "no reseller with this MPN id has an active partnership with the partner who sells";
-            Err(Fault::precondition("RESELLER_NOT_PARTNERED", message).with("partner_center_code", 800016))
-        }
+/// `PRODUCT_OWNED`.
+pub fn check_new(offer: &Offer, is_owned: bool) -> Result<(), Fault> {
+    if !(offer.trial && is_owned) {
+        return Ok(());
     }
+    let message = "the customer owns the product already: a trial is for what it does not have";
+    Err(Fault::precondition("PRODUCT_OWNED", message).with("product_id", offer.product))
 }

@@ -124,14 +124,14 @@ pub async fn insert(tx: &mut Tx, subscription: &Subscription) -> Result<(), Faul
 
 /// Writes what a subscription that is held has become.
 pub async fn update(tx: &mut Tx, after: &Subscription) -> Result<(), Fault> {
-    let state = Written::of(after.state);
+    let (reseller, state) = (after.reseller.as_ref(), Written::of(after.state));
     let updated = tx
         .sql(
             "UPDATE subscriptions SET offer_id = $3, quantity = $4,
                  tried_offer_id = CASE WHEN offer_id = $3 THEN tried_offer_id ELSE offer_id END,
                  state = $5, state_reason = $6, state_time = $7,
                  expire_time = $8, trial_end_time = $9, billing_cycle = $10, term = $11, due_time = $12,
-                 version = version + 1, update_time = $13
+                 reseller_id = $13, reseller_mpn_id = $14, version = version + 1, update_time = $15
              WHERE subscription_id = $1 AND version = $2 - 1",
         )
         .bind(after.id)
@@ -146,6 +146,8 @@ pub async fn update(tx: &mut Tx, after: &Subscription) -> Result<(), Fault> {
         .bind(after.commitment.billing_cycle.map(|cycle| cycle.as_str().to_owned()))
         .bind(after.commitment.term.map(|term| term.as_str().to_owned()))
         .bind(after.due_time())
+        .bind(reseller.map(|reseller| reseller.id))
+        .bind(reseller.map(|reseller| reseller.mpn_id.clone()))
         .bind(after.update_time)
         .execute()
         .await?;

@@ -14,8 +14,8 @@ use crate::policy::{Permission, Target};
 use crate::product::Product;
 use crate::projection::Unresolved;
 use crate::purchase_permission::{self, not_permitted};
-use crate::subscription::order::{Line, Order, check_limit, check_parent, check_reseller, check_terms};
-use crate::subscription::{Reseller, State, Subscription, TRIAL_LIFE, change, store};
+use crate::subscription::order::{Line, Order, check_limit, check_new, check_parent, check_terms};
+use crate::subscription::{Reseller, State, Subscription, TRIAL_LIFE, change, reseller, store};
 use crate::{Licensing, access, entitlement, offer, organization, partner};
 
 /// Orders subscriptions for a customer, all lines or none.
@@ -70,8 +70,8 @@ impl Operation for PlaceOrder {
             let subscription = self.subscription(cx, line, order, &terms, &parents).await;
             placed.push(subscription.map_err(|fault| fault.with("line", at))?);
         }
-        self.add_seats(cx, &placed).await?;
-        self.check_limits(cx, &placed).await?;
+        let owned = self.add_seats(cx, &placed).await?;
+        self.check_limits(cx, &placed, owned).await?;
         let subscriptions: Vec<Subscription> = placed.into_iter().map(|(subscription, _)| subscription).collect();
         for subscription in &subscriptions {
             change::ordered(cx, subscription).await?;
@@ -94,7 +94,7 @@ impl PlaceOrder {
             return Err(Fault::not_found("customer", self.customer));
         };
         let reseller = match &self.reseller_mpn_id {
-            Some(mpn_id) => Some(named_reseller(cx, seller, mpn_id).await?),
+            Some(mpn_id) => Some(reseller::named(cx, seller, mpn_id).await?),
             None => None,
         };
         Ok(Terms { seller, reseller, family: None, country })
@@ -129,7 +129,7 @@ impl PlaceOrder {
         };
         // The reseller of record stays, and takes part in what is new like one whom the partner names (C20).
         let reseller = match base.reseller {
-            Some(Reseller { mpn_id, .. }) => Some(named_reseller(cx, base.partner, &mpn_id).await?),
+            Some(Reseller { mpn_id, .. }) => Some(reseller::named(cx, base.partner, &mpn_id).await?),
             None => None,
         };
         Ok(Terms { seller: base.partner, reseller, family: Some(family), country })
@@ -182,7 +182,7 @@ impl PlaceOrder {
         let parent = line.parent.map(|id| parents.get(&id).ok_or_else(|| Fault::not_found("subscription", id)));
         check_parent(&offer, parent.transpose()?)?;
         let reseller = match &line.reseller_mpn_id {
-            Some(mpn_id) => Some(named_reseller(cx, terms.seller, mpn_id).await?),
+            Some(mpn_id) => Some(reseller::named(cx, terms.seller, mpn_id).await?),
             None => terms.reseller.clone(),
         };
         let now = cx.now();
@@ -208,42 +208,45 @@ impl PlaceOrder {
     }
 
     /// Adds the seats to the pools, in the order of their products. Whoever orders something of the same products for the
-    /// same customer waits here, so that what is counted afterwards stays so.
-    async fn add_seats(&self, cx: &mut Cx<Licensing>, placed: &[(Subscription, Offer)]) -> Result<(), Fault> {
+    /// same customer waits here, so that what is counted afterwards stays so. Answers which of them it owned before.
+    async fn add_seats(
+        &self,
+        cx: &mut Cx<Licensing>,
+        placed: &[(Subscription, Offer)],
+    ) -> Result<BTreeSet<Id<Product>>, Fault> {
         let mut seats: BTreeMap<Id<Product>, i64> = BTreeMap::new();
         for (subscription, _) in placed {
             *seats.entry(subscription.product).or_default() += subscription.quantity;
         }
+        let mut owned = BTreeSet::new();
         for (product, seats) in seats {
-            entitlement::store::add_seats(&mut cx.tx, self.customer, product, seats).await?;
+            let now = entitlement::store::add_seats(&mut cx.tx, self.customer, product, seats).await?;
+            owned.extend((now > seats).then_some(product));
         }
-        Ok(())
+        Ok(owned)
     }
 
-    /// An offer's limit counts what the customer has from every partner, and the earlier lines.
-    async fn check_limits(&self, cx: &mut Cx<Licensing>, placed: &[(Subscription, Offer)]) -> Result<(), Fault> {
+    /// What an offer allows is judged on what the customer has from every partner, and on the earlier lines.
+    async fn check_limits(
+        &self,
+        cx: &mut Cx<Licensing>,
+        placed: &[(Subscription, Offer)],
+        mut owned: BTreeSet<Id<Product>>,
+    ) -> Result<(), Fault> {
         let mut counted: BTreeMap<Id<Offer>, i64> = BTreeMap::new();
         for (at, (_, offer)) in placed.iter().enumerate() {
-            let Some(limit) = offer.effective_limit() else { continue };
-            let count = match counted.get(&offer.id) {
-                Some(count) => *count,
-                None => store::count_under(&mut cx.tx, self.customer, offer.id, limit).await?,
-            };
-            check_limit(limit, count).map_err(|fault| fault.with("line", at))?;
-            counted.insert(offer.id, count + 1);
+            if let Some(limit) = offer.effective_limit() {
+                let count = match counted.get(&offer.id) {
+                    Some(count) => *count,
+                    None => store::count_under(&mut cx.tx, self.customer, offer.id, limit).await?,
+                };
+                check_limit(limit, count).map_err(|fault| fault.with("line", at))?;
+                counted.insert(offer.id, count + 1);
+            }
+            check_new(offer, !owned.insert(offer.product)).map_err(|fault| fault.with("line", at))?;
         }
         Ok(())
     }
-}
-
-/// The reseller of record that a seller's order names.
-async fn named_reseller(cx: &mut Cx<Licensing>, seller: Id<Organization>, mpn_id: &str) -> Result<Reseller, Fault> {
-    let standing = partner::store::standing(&mut cx.tx, seller).await?;
-    if standing.is_some_and(|standing| standing.mpn_id == mpn_id) {
-        let message = "this is your own organization's MPN id; name the reseller, or nobody";
-        return Err(Fault::precondition("MPN_ID_IS_OWN", message).with("partner_center_code", 2072));
-    }
-    check_reseller(partner::store::reseller(&mut cx.tx, seller, mpn_id).await?)
 }
 
 fn reseller_stays(field: &str) -> Fault {

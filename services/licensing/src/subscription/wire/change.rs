@@ -6,12 +6,12 @@ use service::form::timestamp;
 use service::page_token::Tokens;
 use service::{Form, Wire};
 
-use super::{commitment, present, present_reason, quantity};
+use super::{MPN_ID_MAX, commitment, present, present_reason, quantity};
 use crate::subscription::change::Turned;
 use crate::subscription::history::{Change, Kind};
 use crate::subscription::ops::{
-    CancelSubscription, ChangeQuantity, ConvertTrial, ListSubscriptionChanges, ReactivateSubscription, Subject,
-    SuspendSubscription,
+    CancelSubscription, ChangeQuantity, ChangeReseller, ConvertTrial, ListSubscriptionChanges, ReactivateSubscription,
+    Subject, SuspendSubscription,
 };
 use crate::subscription::{Reason, Subscription};
 
@@ -113,6 +113,23 @@ impl Wire for ConvertTrial {
     }
 }
 
+impl Wire for ChangeReseller {
+    type Request = pb::ChangeResellerRequest;
+    type Response = pb::ChangeResellerResponse;
+    type Reply = Subscription;
+
+    fn parse(request: Self::Request) -> Result<Self, Fault> {
+        let mut form = Form::default();
+        let subject = subject(&mut form, &request.subscription_id, &request.etag);
+        let mpn_id = form.text("reseller_mpn_id", &request.reseller_mpn_id, 0..=MPN_ID_MAX);
+        form.finish(|| Some(Self { subject: subject?, mpn_id: Some(mpn_id?).filter(|mpn_id| !mpn_id.is_empty()) }))
+    }
+
+    fn present(subscription: Subscription) -> Self::Response {
+        pb::ChangeResellerResponse { subscription: Some(present(&subscription)) }
+    }
+}
+
 impl Wire for CancelSubscription {
     type Request = pb::CancelSubscriptionRequest;
     type Response = pb::CancelSubscriptionResponse;
@@ -168,6 +185,7 @@ fn present_change(change: &Change) -> pb::SubscriptionChange {
         Kind::Suspended => Word::Suspended,
         Kind::Reactivated => Word::Reactivated,
         Kind::Converted => Word::Converted,
+        Kind::ResellerChanged => Word::ResellerChanged,
         Kind::Deleted => Word::Deleted,
     };
     pb::SubscriptionChange {
