@@ -5,6 +5,9 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+/// How long whoever met `CONTENTION` is told to wait.
+const CONTENTION_WAIT: Duration = Duration::from_millis(200);
+
 /// What the caller should do next; each kind is one gRPC code, except [`Kind::Busy`], which never leaves the executor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -119,6 +122,11 @@ impl Fault {
     /// Somebody else was faster; read again.
     pub fn aborted(reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Aborted, reason, message)
+    }
+
+    /// Others were in the way each time it was tried: `CONTENTION`. The caller repeats it a moment later.
+    pub fn contention(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::aborted("CONTENTION", message).retry_after(CONTENTION_WAIT)
     }
 
     /// Too much, too fast, or nothing left.
@@ -325,6 +333,12 @@ mod tests {
         mixed.add("a", "REQUIRED", "is required");
         mixed.add("b", "TOO_LONG", "is too long");
         assert_eq!(mixed.into_fault().reason(), "INVALID_ARGUMENT");
+    }
+
+    #[test]
+    fn who_was_in_others_way_is_told_how_long_to_wait() {
+        let fault = Fault::contention("repeat the request");
+        assert_eq!((fault.kind(), fault.reason(), fault.wait()), (Kind::Aborted, "CONTENTION", Some(CONTENTION_WAIT)));
     }
 
     #[test]

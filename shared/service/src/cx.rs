@@ -171,7 +171,7 @@ impl<S: Service> Cx<S> {
             return Ok(());
         }
         self.unresolved.extend(news);
-        Err(Fault::aborted("CONTENTION", "what this call rests on is still being asked for; repeat the request"))
+        Err(Fault::contention("what this call rests on is still being asked for; repeat the request"))
     }
 
     /// This call began something that goes on after its commit: the answer is [`crate::Operation::resume`]'s.

@@ -391,7 +391,5 @@ enum Inside<R> {
 }
 
 pub(crate) fn contention(fault: Fault) -> Fault {
-    Fault::aborted("CONTENTION", "others kept changing the same rows; repeat the request")
-        .retry_after(Duration::from_millis(200))
-        .because(fault)
+    Fault::contention("others kept changing the same rows; repeat the request").because(fault)
 }

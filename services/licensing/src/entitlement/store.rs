@@ -85,22 +85,10 @@ pub async fn add_seats(
     .await
 }
 
-/// Which of these products the customer owns: those of which a subscription that is not deleted brings seats.
-pub async fn owned(
-    tx: &mut Tx,
-    customer: Id<Organization>,
-    products: &[Id<Product>],
-) -> Result<BTreeSet<Id<Product>>, Fault> {
-    let owned: Vec<Id<Product>> = tx
-        .sql_for(
-            "SELECT product_id FROM pools
-             WHERE customer_id = $1 AND product_id IN (SELECT unhex(value) FROM json_each($2)) AND seats > 0",
-            "SELECT product_id FROM pools WHERE customer_id = $1 AND product_id = ANY($2) AND seats > 0",
-        )
-        .bind(customer)
-        .bind(products)
-        .all()
-        .await?;
+/// The products that the customer owns: those of which a subscription that is not deleted brings seats.
+pub async fn owned(tx: &mut Tx, customer: Id<Organization>) -> Result<BTreeSet<Id<Product>>, Fault> {
+    let owned: Vec<Id<Product>> =
+        tx.sql("SELECT product_id FROM pools WHERE customer_id = $1 AND seats > 0").bind(customer).all().await?;
     Ok(owned.into_iter().collect())
 }
 

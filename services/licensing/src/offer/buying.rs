@@ -44,8 +44,7 @@ impl Prospect {
         };
         let ids: Vec<Id<Offer>> = offers.iter().map(|offer| offer.id).collect();
         let counted = subscription::store::counts_under(&mut cx.tx, customer, &ids).await?;
-        let products: Vec<Id<Product>> = offers.iter().map(|offer| offer.product).collect();
-        let owned = entitlement::store::owned(&mut cx.tx, customer, &products).await?;
+        let owned = entitlement::store::owned(&mut cx.tx, customer).await?;
         let now = cx.now();
         let parents = match offers.iter().any(|offer| !offer.parents.is_empty()) {
             true => subscription::store::to_add_to(&mut cx.tx, (customer, seller), now).await?,

@@ -63,8 +63,11 @@ impl Work for Learn {
     }
 }
 
+/// Takes everything over in one order, whatever that of the message is, so that two of them do not wait for each other.
 async fn take_over(cx: &mut Cx<Licensing>, told: &[Told]) -> Result<(), Fault> {
     let now = cx.now();
+    let mut told: Vec<&Told> = told.iter().collect();
+    told.sort_by_key(|told| told.place());
     for told in told {
         let tx = &mut cx.tx;
         match told {

@@ -73,7 +73,7 @@ pub(crate) async fn check_settled(cx: &mut Cx<Licensing>, target: &Target) -> Re
         return Ok(());
     }
     cx.hang_on(Unresolved::Due(customer));
-    Err(Fault::aborted("CONTENTION", "what is due to a subscription is being written down; repeat the request"))
+    Err(Fault::contention("what is due to a subscription is being written down; repeat the request"))
 }
 
 /// Lets happen what is due to one subscription, and to what adds to it.
