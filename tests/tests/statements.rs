@@ -134,6 +134,7 @@ fn a_parameter_that_is_not_bound_as_it_should_is_found(#[case] code: &str) {
 #[case::like("tx.sql(\"SELECT a FROM t WHERE a LIKE 'x'\").all()")]
 #[case::offset("tx.sql(\"SELECT a FROM t LIMIT 1 OFFSET 2\").all()")]
 #[case::now("tx.sql(\"UPDATE t SET a = now()\").execute()")]
+#[case::in_a_fragment("tx.sql(\"SELECT a FROM t\").when(x, \"AND a LIKE $?\").all()")]
 #[case::every_column("tx.sql(\"SELECT * FROM t\").all()")]
 fn a_statement_in_one_database_s_own_way_is_found(#[case] code: &str) {
     assert!(!one(code).unportable().is_empty());

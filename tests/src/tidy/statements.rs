@@ -212,7 +212,11 @@ impl Chain {
     pub fn unportable(&self) -> Vec<Finding> {
         const WORDS: [&str; 7] = ["ILIKE", "LIKE", "OFFSET", "NOW", "CURRENT_TIMESTAMP", "CURRENT_TIME", "NULLS"];
         let mut findings = Vec::new();
-        for text in [&self.sqlite, &self.postgres] {
+        let fragments = self.steps.iter().filter_map(|step| match step {
+            Step::When(fragment) | Step::WhenSet(fragment) => Some(fragment),
+            Step::Bind | Step::Page { .. } | Step::Lock(_) => None,
+        });
+        for text in [&self.sqlite, &self.postgres].into_iter().chain(fragments) {
             let upper = text.to_uppercase();
             let mut words = upper.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
             if let Some(word) = words.find(|word| WORDS.contains(word)) {

@@ -187,11 +187,9 @@ pub async fn list(tx: &mut Tx, filter: &Filter, seek: &Seek, limit: usize) -> Re
         .when_set(filter.available_only, "AND available")
         .when(filter.trial, "AND trial = $?")
         .when(filter.product_family.clone(), "AND product_family = $?")
-        .when(
-            filter.billing_cycle.map(BillingCycle::as_str),
-            "AND ' ' || billing_cycles || ' ' LIKE '% ' || $? || ' %'",
-        )
-        .when(filter.term.map(Term::as_str), "AND ' ' || terms || ' ' LIKE '% ' || $? || ' %'")
+        // No word of these is a part of another.
+        .when(filter.billing_cycle.map(BillingCycle::as_str), "AND REPLACE(billing_cycles, $?, '') <> billing_cycles")
+        .when(filter.term.map(Term::as_str), "AND REPLACE(terms, $?, '') <> terms")
         .page(seek, limit, "name_key", "offer_id")
         .all()
         .await?;
