@@ -17,6 +17,7 @@
 //! | `TEXT COLLATE "C"` on every text that is ordered | the default collation | byte-wise on both |
 //! | `UUID`, `TIMESTAMPTZ`, `BIGINT`, `BOOLEAN`, `BYTEA`, `TEXT` | other column types | the migration runner knows these words |
 //! | `sql_for(sqlite, postgres)` for arrays against JSON | two texts for anything else | tidy counts them |
+//! | `array_agg(id)` against `group_concat(hex(id), '')`, read as `Vec<Id<T>>` | a row for each of thousands of ids | a row costs more than its id |
 //! | times bound as values | `now()` | the context's clock is fixed per attempt |
 //!
 //! **Invariant:** every statement prepares on both databases (`every_statement_prepares_on_both_databases`).

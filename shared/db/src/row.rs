@@ -138,6 +138,24 @@ impl<T> Column for Id<T> {
     }
 }
 
+/// Many ids in one value: `array_agg(id)` on PostgreSQL, `group_concat(hex(id), '')` on SQLite. A row for each of them would
+/// cost more than everything else about it.
+impl<T> Column for Vec<Id<T>> {
+    fn read(row: &Row, at: At<'_>) -> Result<Self, Fault> {
+        let ids: Vec<Uuid> = match (row, at) {
+            (Row::Sqlite(_), at) => unhex(&<String as Column>::read(row, at)?)?,
+            (Row::Postgres(row), At::Name(name)) => row.try_get(name).map_err(error::decode)?,
+            (Row::Postgres(row), At::Index(i)) => row.try_get(i).map_err(error::decode)?,
+        };
+        Ok(ids.into_iter().map(Id::from_uuid).collect())
+    }
+}
+
+fn unhex(text: &str) -> Result<Vec<Uuid>, Fault> {
+    let broken = |_| Fault::internal("a list of ids is not written in hexadecimal digits");
+    text.as_bytes().chunks(32).map(|digits| Uuid::try_parse_ascii(digits).map_err(broken)).collect()
+}
+
 impl<A: Column, B: Column> Record for (A, B) {
     fn read(row: &Row) -> Result<Self, Fault> {
         Ok((A::read(row, At::Index(0))?, B::read(row, At::Index(1))?))
@@ -156,5 +174,21 @@ impl<A: Column, B: Column, C: Column, D: Column> Record for (A, B, C, D) {
             C::read(row, At::Index(2))?,
             D::read(row, At::Index(3))?,
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_in_one_text_are_read_one_by_one_and_none_is_made_up() {
+        let ids = [Uuid::from_u128(7), Uuid::from_u128(u128::MAX)];
+        let text: String = ids.iter().map(|id| id.simple().to_string().to_uppercase()).collect();
+        assert_eq!(unhex(&text).unwrap(), ids);
+        assert!(unhex("").unwrap().is_empty());
+        for broken in [&text[1..], &text[..63], &text.replace('7', "G")] {
+            assert!(unhex(broken).is_err(), "{broken}");
+        }
     }
 }

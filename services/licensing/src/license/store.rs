@@ -14,18 +14,18 @@ use crate::organization::Organization;
 use crate::product::Product;
 use crate::user::User;
 
-/// A license, with the service plans that are left out of it: ids in ascending order with spaces between them, which are
+/// Who has a product without the same service plans: ids of plans in ascending order with spaces between them, which are
 /// only ever read as a whole.
-struct Holding {
-    user: Id<User>,
+struct Holders {
     product: Id<Product>,
     excluded: String,
+    users: Vec<Id<User>>,
 }
 
-impl Record for Holding {
+impl Record for Holders {
     fn read(row: &Row) -> Result<Self, Fault> {
-        let (user, product) = (row.get("user_id")?, row.get("product_id")?);
-        Ok(Self { user, product, excluded: row.get("excluded_plans")? })
+        let (product, excluded) = (row.get("product_id")?, row.get("excluded_plans")?);
+        Ok(Self { product, excluded, users: row.get("user_ids")? })
     }
 }
 
@@ -49,23 +49,28 @@ pub struct Holdings {
 }
 
 impl Holdings {
-    fn gather(mut rows: Vec<Holding>) -> Result<Self, Fault> {
-        rows.sort_unstable_by_key(|holding| (holding.user, holding.product));
-        let mut holdings = Self { of: HashMap::with_capacity(rows.len()), distinct: vec![Held::default()] };
-        let mut known: HashMap<Vec<(Id<Product>, &str)>, usize> = HashMap::new();
+    fn gather(mut all: Vec<Holders>) -> Result<Self, Fault> {
+        all.sort_unstable_by_key(|holders| holders.product);
+        let licenses =
+            all.iter().enumerate().flat_map(|(at, holders)| holders.users.iter().map(move |user| (*user, at)));
+        let mut licenses: Vec<(Id<User>, usize)> = licenses.collect();
+        licenses.sort_unstable();
+        let mut holdings = Self { of: HashMap::with_capacity(licenses.len()), distinct: vec![Held::default()] };
+        let mut known: HashMap<Vec<usize>, usize> = HashMap::new();
         let mut list = Vec::new();
-        for licenses in rows.chunk_by(|one, next| one.user == next.user) {
+        for licenses in licenses.chunk_by(|one, next| one.0 == next.0) {
             list.clear();
-            list.extend(licenses.iter().map(|license| (license.product, license.excluded.as_str())));
+            list.extend(licenses.iter().map(|(_, at)| *at));
             let place = if let Some(place) = known.get(&list) {
                 *place
             } else {
-                let held = list.iter().map(|(product, text)| Ok((*product, excluded(text)?)));
+                let held = list.iter().filter_map(|at| all.get(*at));
+                let held = held.map(|holders| Ok((holders.product, excluded(&holders.excluded)?)));
                 holdings.distinct.push(Held(held.collect::<Result<_, Fault>>()?));
                 known.insert(list.clone(), holdings.distinct.len() - 1);
                 holdings.distinct.len() - 1
             };
-            holdings.of.extend(licenses.first().map(|license| (license.user, place)));
+            holdings.of.extend(licenses.first().map(|(user, _)| (*user, place)));
         }
         Ok(holdings)
     }
@@ -86,11 +91,13 @@ pub async fn held_of(
 ) -> Result<Holdings, Fault> {
     let rows = tx
         .sql_for(
-            "SELECT product_id, user_id, excluded_plans FROM assignments
+            "SELECT product_id, excluded_plans, group_concat(hex(user_id), '') AS user_ids FROM assignments
              WHERE customer_id = $1 AND product_id IN (SELECT unhex(value) FROM json_each($2))
-                 AND user_id IN (SELECT unhex(value) FROM json_each($3))",
-            "SELECT product_id, user_id, excluded_plans FROM assignments
-             WHERE customer_id = $1 AND product_id = ANY($2) AND user_id = ANY($3)",
+                 AND user_id IN (SELECT unhex(value) FROM json_each($3))
+             GROUP BY product_id, excluded_plans",
+            "SELECT product_id, excluded_plans, array_agg(user_id) AS user_ids FROM assignments
+             WHERE customer_id = $1 AND product_id = ANY($2) AND user_id = ANY($3)
+             GROUP BY product_id, excluded_plans",
         )
         .bind(customer)
         .bind(products)
@@ -104,10 +111,12 @@ pub async fn held_of(
 pub async fn held(tx: &mut Tx, customer: Id<Organization>, users: &[Id<User>]) -> Result<Holdings, Fault> {
     let rows = tx
         .sql_for(
-            "SELECT product_id, user_id, excluded_plans FROM assignments
-             WHERE customer_id = $1 AND user_id IN (SELECT unhex(value) FROM json_each($2))",
-            "SELECT product_id, user_id, excluded_plans FROM assignments
-             WHERE customer_id = $1 AND user_id = ANY($2)",
+            "SELECT product_id, excluded_plans, group_concat(hex(user_id), '') AS user_ids FROM assignments
+             WHERE customer_id = $1 AND user_id IN (SELECT unhex(value) FROM json_each($2))
+             GROUP BY product_id, excluded_plans",
+            "SELECT product_id, excluded_plans, array_agg(user_id) AS user_ids FROM assignments
+             WHERE customer_id = $1 AND user_id = ANY($2)
+             GROUP BY product_id, excluded_plans",
         )
         .bind(customer)
         .bind(users)

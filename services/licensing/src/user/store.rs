@@ -64,17 +64,20 @@ pub async fn unknown(tx: &mut Tx, customer: Id<Organization>, ids: &[Id<User>]) 
     .await
 }
 
-/// Those of these users whom the customer has: whether each was deleted, and their usage location.
+/// Those of these users whom the customer has, together as they are alike: whether they were deleted, their usage location,
+/// and who they are.
 pub async fn members(
     tx: &mut Tx,
     customer: Id<Organization>,
     ids: &[Id<User>],
-) -> Result<Vec<(Id<User>, bool, String)>, Fault> {
+) -> Result<Vec<(bool, String, Vec<Id<User>>)>, Fault> {
     tx.sql_for(
-        "SELECT user_id, state = 'DELETED' AS deleted, usage_location FROM users
-         WHERE customer_id = $1 AND user_id IN (SELECT unhex(value) FROM json_each($2))",
-        "SELECT user_id, state = 'DELETED' AS deleted, usage_location FROM users
-         WHERE customer_id = $1 AND user_id = ANY($2)",
+        "SELECT state = 'DELETED' AS deleted, usage_location, group_concat(hex(user_id), '') AS user_ids FROM users
+         WHERE customer_id = $1 AND user_id IN (SELECT unhex(value) FROM json_each($2))
+         GROUP BY state, usage_location",
+        "SELECT state = 'DELETED' AS deleted, usage_location, array_agg(user_id) AS user_ids FROM users
+         WHERE customer_id = $1 AND user_id = ANY($2)
+         GROUP BY state, usage_location",
     )
     .bind(customer)
     .bind(ids)

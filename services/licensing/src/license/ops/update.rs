@@ -160,12 +160,13 @@ async fn members(
     users: &[Id<User>],
     held: &Holdings,
 ) -> Result<HashMap<Id<User>, Member>, Fault> {
-    let known = user::store::members(&mut cx.tx, customer, users).await?;
-    let member = |(id, deleted, location): (Id<User>, bool, String)| {
-        let held = held.of.get(&id).copied().unwrap_or_default();
-        (id, Member { deleted, location: Country::parse(&location).ok(), held })
-    };
-    Ok(known.into_iter().map(member).collect())
+    let mut members = HashMap::with_capacity(users.len());
+    for (deleted, location, alike) in user::store::members(&mut cx.tx, customer, users).await? {
+        let location = Country::parse(&location).ok();
+        let member = |id| (id, Member { deleted, location, held: held.of.get(&id).copied().unwrap_or_default() });
+        members.extend(alike.into_iter().map(member));
+    }
+    Ok(members)
 }
 
 /// The service plans of everything that is held, given or taken, when rules between plans have to be judged.
