@@ -24,8 +24,8 @@ CREATE TABLE users (
 );
 CREATE INDEX users_by_customer ON users (customer_id, sort_key, user_id);
 
--- A row to hold: whoever gives licenses to users of a customer shares it, and whoever ends one of them has it alone. The
--- pools would not do, because one that is made meanwhile is held by nobody.
+-- A row to hold: whoever gives or takes licenses of a customer's users has it alone, and whoever takes over that one of them
+-- was deleted. The pools would not do, because one that is made meanwhile is held by nobody.
 CREATE TABLE customers (
     customer_id UUID NOT NULL PRIMARY KEY
 );

@@ -84,6 +84,33 @@ impl Stage {
             )
             .bind(customer);
         assert!(pool.for_update().one::<i64>().await.expect("a pool") > 0);
+        self.rules(tx).await;
+        self.plan_rules(tx).await;
+        // Whether they are still the same.
+        self.rules(tx).await;
+        let held = tx
+            .sql(
+                "SELECT product_id, excluded_plans, array_agg(user_id) AS user_ids FROM assignments
+                 WHERE customer_id = $1 AND user_id = ANY($2)
+                 GROUP BY product_id, excluded_plans",
+            )
+            .bind(customer)
+            .bind([user].as_slice())
+            .all::<Uuid>();
+        assert_eq!(held.await.expect("licenses can be read").is_empty(), give);
+        let known = tx
+            .sql(
+                "SELECT state = 'DELETED' AS deleted, usage_location, array_agg(user_id) AS user_ids FROM users
+                 WHERE customer_id = $1 AND user_id = ANY($2)
+                 GROUP BY state, usage_location",
+            )
+            .bind(customer)
+            .bind([user].as_slice())
+            .one::<bool>();
+        assert!(!known.await.expect("a user"));
+    }
+
+    async fn rules(&self, tx: &mut Tx) {
         let rules = tx
             .sql(
                 "SELECT product_id, target_type, license_group, assignment_authority, allowed_locations,
@@ -92,25 +119,6 @@ impl Stage {
             )
             .bind([self.product].as_slice());
         assert!(rules.all::<Uuid>().await.expect("rules can be read").is_empty());
-        self.plan_rules(tx).await;
-        let held = tx
-            .sql(
-                "SELECT product_id, user_id, excluded_plans FROM assignments
-                 WHERE customer_id = $1 AND user_id = ANY($2)",
-            )
-            .bind(customer)
-            .bind([user].as_slice())
-            .all::<Uuid>();
-        assert_eq!(held.await.expect("licenses can be read").is_empty(), give);
-        let known = tx
-            .sql(
-                "SELECT state = 'DELETED' AS deleted, user_id, usage_location FROM users
-                 WHERE customer_id = $1 AND user_id = ANY($2)",
-            )
-            .bind(customer)
-            .bind([user].as_slice())
-            .one::<bool>();
-        assert!(!known.await.expect("a user"));
     }
 
     async fn plan_rules(&self, tx: &mut Tx) {

@@ -1,6 +1,7 @@
 //! What is asked for at the same moment as something else of the same customer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use db::Db;
 use proto::licensing::v1::subscription::State;
@@ -98,6 +99,39 @@ async fn a_stranger_does_not_stand_in_the_queue_of_a_customer() {
     assert!(!giving.is_finished());
     held.rollback().await;
     assert_eq!(words(&giving.await.unwrap()), ["CHANGED"]);
+}
+
+/// Sessions that wait for a row.
+async fn waiters(db: &Db) -> i64 {
+    let mut tx = db.snapshot().await.unwrap();
+    let text = "SELECT COUNT(*) FROM pg_stat_activity
+                WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let found = tx.sql(text).one().await.unwrap();
+    tx.rollback().await;
+    found
+}
+
+#[tokio::test]
+async fn of_many_calls_of_an_organization_at_a_customer_one_is_in_the_database_at_a_time() {
+    let world = World::start(Kind::Postgres).await;
+    let trade = Trade::begin(&world).await;
+    bought(&world, &trade, 8).await;
+    let users = world.told_users(&trade.customer, 8).await;
+    let (licenses, database) = (Licenses::of(&world).await, world.licensing.db().await);
+    let held = hold_pools(&database, trade.customer.parse().unwrap()).await;
+    let mut giving = JoinSet::new();
+    for user in users {
+        let (mut licenses, token) = (licenses.clone(), trade.helper().to_owned());
+        let request = change(&trade.customer, &[user], &[&trade.product], &[]);
+        giving.spawn(async move { licenses.update(&token, request).await.unwrap() });
+    }
+    waiting(&database, 1).await;
+    // Whoever is not kept outside is in the database within a few milliseconds.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(waiters(&database).await, 1, "the others wait before they take a session");
+    held.rollback().await;
+    let told: Vec<String> = giving.join_all().await.iter().flat_map(|results| words(results)).collect();
+    assert_eq!(told, vec!["CHANGED"; 8]);
 }
 
 /// By how much one moment's counters differ from the subscriptions and the licenses: the seats, the suspended ones, and the

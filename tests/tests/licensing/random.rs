@@ -249,11 +249,11 @@ impl Stage {
         }
     }
 
-    /// One batch, dry and real, as the model has it.
-    async fn round(&mut self, batch: &[String], mode: Mode, name: &str) {
+    /// One batch, dry and real, as the model has it. False when nothing was drawn to give or to take.
+    async fn round(&mut self, batch: &[String], mode: Mode, name: &str) -> bool {
         let (gives, takes) = self.draw();
         if gives.is_empty() && takes.is_empty() {
-            return;
+            return false;
         }
         let mut licenses = Licenses::of(self.world).await;
         let token = self.trade.helper();
@@ -276,6 +276,7 @@ impl Stage {
             *self.told.entry(word.to_owned()).or_default() += 1;
         }
         self.compare_answers(batch, &results, name);
+        true
     }
 
     /// What each user is said to hold afterwards is what the model has.
@@ -371,7 +372,8 @@ async fn batches_of_every_size_up_to_the_limit_do_what_a_sequence_of_single_chan
         // 50,000 pairs at most: of six products one is left out.
         let known = stage.products.clone();
         stage.products.remove(round % 6);
-        stage.round(&batch, Mode::PerUser, &format!("{size} users, round {round}")).await;
+        let name = format!("{size} users, round {round}");
+        while !stage.round(&batch, Mode::PerUser, &name).await {}
         stage.products = known;
     }
     stage.compare("the largest").await;

@@ -7,7 +7,9 @@ use proto::identity::v1::{IdentityFact, UserFact, user_fact};
 use proto::licensing::v1::ProductRules;
 use testkit::database::Kind;
 use tests::world::World;
+use uuid::Uuid;
 
+use super::plans::rule;
 use super::races::{hold_pools, waiting};
 use super::rules::{Catalog, needs, setting};
 use super::trade::{Licenses, Shop, Trade, change, words};
@@ -87,4 +89,36 @@ async fn a_rule_between_plans_holds_for_who_is_still_waiting_for_a_seat() {
         ProductRules { dependencies: vec![needs(&plan, &[&missing])], ..Default::default() }
     };
     assert_eq!(given_after(bound).await, ["DEPENDENCY_NOT_MET"]);
+}
+
+#[tokio::test]
+async fn rules_that_are_replaced_while_they_are_read_are_not_mixed() {
+    let world = World::start(Kind::Postgres).await;
+    let trade = Trade::begin(&world).await;
+    Shop::of(&world).await.order(trade.seller(), trade.order(1)).await.unwrap();
+    let users = world.told_users(&trade.customer, 1).await;
+    let (operator, mut catalog) = (world.catalog_operator().await, Catalog::of(&world).await);
+    let plan = catalog.plan(&operator, &trade.product).await;
+    let missing = catalog.plan(&operator, &world.product("Harbor Shield").await).await;
+    let bound = ProductRules { dependencies: vec![needs(&plan, &[&missing])], ..Default::default() };
+    rule(&world, &trade.product, bound).await;
+    let database = world.licensing.db().await;
+    // As an operator replaces them by a rule on locations, between the two looks of whoever judges by them.
+    let mut replacing = database.write().await.unwrap();
+    replacing.sql("LOCK TABLE plan_rules IN ACCESS EXCLUSIVE MODE").execute().await.unwrap();
+    let giving = tokio::spawn({
+        let request = change(&trade.customer, &users, &[&trade.product], &[]);
+        let (mut licenses, token) = (Licenses::of(&world).await, trade.helper().to_owned());
+        async move { licenses.update(&token, request).await.unwrap() }
+    });
+    waiting(&database, 1).await;
+    let product: Uuid = trade.product.parse().unwrap();
+    for text in [
+        "UPDATE product_rules SET prohibited_locations = 'DE', version = version + 1 WHERE product_id = $1",
+        "DELETE FROM plan_rules WHERE product_id = $1",
+    ] {
+        assert_eq!(replacing.sql(text).bind(product).execute().await.unwrap(), 1);
+    }
+    replacing.commit().await.unwrap();
+    assert_eq!(words(&giving.await.unwrap()), ["USAGE_LOCATION_NOT_ALLOWED"]);
 }

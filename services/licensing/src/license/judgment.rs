@@ -32,7 +32,7 @@ pub struct Ground {
 }
 
 /// Judges a change, position by position, as if they were asked for one after the other: who stands earlier gets scarce
-/// seats first, and what an earlier one gives back a later one may take.
+/// seats first. What is taken is nobody's to get in the same change.
 ///
 /// **Invariant:** the outcome is what a sequence of changes of one user each would bring
 /// (`random_batches_do_what_a_sequence_of_single_changes_does`).
@@ -57,8 +57,7 @@ pub fn classify(change: &Change, ground: &Ground) -> Vec<Outcome> {
         if !obstacles.is_empty() {
             return Outcome::Failed(obstacles);
         }
-        move_seats(&mut seats, meaning.effect.given, -1);
-        move_seats(&mut seats, meaning.effect.taken, 1);
+        take_seats(&mut seats, meaning.effect.given);
         Outcome::Changed(meaning.effect)
     };
     let outcomes: Vec<Outcome> = change.users.iter().map(judge).collect();
@@ -224,10 +223,10 @@ fn obstacles(
     obstacles
 }
 
-fn move_seats(seats: &mut [Option<Seats>], places: Places, by: i64) {
-    for place in places.each() {
+fn take_seats(seats: &mut [Option<Seats>], given: Places) {
+    for place in given.each() {
         if let Some(Some(seats)) = seats.get_mut(place) {
-            seats.free += by;
+            seats.free -= 1;
         }
     }
 }

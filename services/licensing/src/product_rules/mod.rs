@@ -101,7 +101,7 @@ impl Rules {
 }
 
 /// The rules of a product with their version: 0 as long as nobody has set them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Versioned {
     /// The rules.
     pub rules: Rules,

@@ -1,6 +1,6 @@
 //! Taking over what was told, and asking for what was not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::Fault;
 use saga::intent::{self, Intent};
@@ -68,6 +68,14 @@ async fn take_over(cx: &mut Cx<Licensing>, told: &[Told]) -> Result<(), Fault> {
     let now = cx.now();
     let mut told: Vec<&Told> = told.iter().collect();
     told.sort_by_key(|told| told.place());
+    // Who takes over a deletion holds the customer before any of its users.
+    let deleted = told.iter().filter_map(|told| match told {
+        Told::User(user) if user.state == State::Deleted => Some(user.customer),
+        _ => None,
+    });
+    for customer in deleted.collect::<BTreeSet<_>>() {
+        organization::store::hold_customer(&mut cx.tx, customer).await?;
+    }
     for told in told {
         let tx = &mut cx.tx;
         match told {

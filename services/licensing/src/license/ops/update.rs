@@ -89,10 +89,9 @@ impl UpdateLicenses {
         organization::store::hold_customer(&mut cx.tx, self.customer).await?;
         // All of them: what users hold of other products is judged where rules say so, and answered.
         let pools = entitlement::store::lock_all(&mut cx.tx, self.customer).await?;
-        // Operators may change the rules while this waits: what was answered to them holds from then on.
-        let rules = rules(cx, products).await?;
+        // Operators may change the rules while this waits: what was answered to them before this moment holds.
+        let (rules, plan_rules) = rules(cx, products).await?;
         check_products(products, &rules)?;
-        let plan_rules = product_rules::store::touching(&mut cx.tx, products).await?;
         let everything = self.shows_everything() || !plan_rules.is_empty();
         let held = if everything {
             store::held(&mut cx.tx, self.customer, users).await?
@@ -128,10 +127,21 @@ impl UpdateLicenses {
     }
 }
 
-/// What operators say of the products.
-async fn rules(cx: &mut Cx<Licensing>, products: &[Id<Product>]) -> Result<BTreeMap<Id<Product>, Rules>, Fault> {
+/// What operators say of the products, and the rules between service plans that are about them. They are read one after the
+/// other; a product's rules that are replaced in between would be judged half as they were and half as they are.
+///
+/// **Invariant:** nobody gets a license that a product's rules refuse both before and after they are changed
+/// (`rules_that_are_replaced_while_they_are_read_are_not_mixed`).
+async fn rules(
+    cx: &mut Cx<Licensing>,
+    products: &[Id<Product>],
+) -> Result<(BTreeMap<Id<Product>, Rules>, PlanRules), Fault> {
     let heads = product_rules::store::heads(&mut cx.tx, products).await?;
-    Ok(heads.into_iter().map(|(product, versioned)| (product, versioned.rules)).collect())
+    let plan_rules = product_rules::store::touching(&mut cx.tx, products).await?;
+    if product_rules::store::heads(&mut cx.tx, products).await? != heads {
+        return Err(Fault::busy("the rules of a product were changed while they were read"));
+    }
+    Ok((heads.into_iter().map(|(product, versioned)| (product, versioned.rules)).collect(), plan_rules))
 }
 
 /// Some products are not given to users, or not here, or not together: that is the same for every user.
