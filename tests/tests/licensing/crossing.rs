@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::counters::counted_right;
 use super::desk::{Desk, bought, paid, unpaid, unwanted};
-use super::races::{another, hold_pools, update, waiting};
+use super::races::{another, hold_pools, update, waiters, waiting};
 use super::reason;
 use super::terms::adding;
 use super::trade::{Licenses, Shop, Trade, change, words};
@@ -99,16 +99,6 @@ async fn a_stranger_does_not_stand_in_the_queue_of_a_customer() {
     assert!(!giving.is_finished());
     held.rollback().await;
     assert_eq!(words(&giving.await.unwrap()), ["CHANGED"]);
-}
-
-/// Sessions that wait for a row.
-async fn waiters(db: &Db) -> i64 {
-    let mut tx = db.snapshot().await.unwrap();
-    let text = "SELECT COUNT(*) FROM pg_stat_activity
-                WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    let found = tx.sql(text).one().await.unwrap();
-    tx.rollback().await;
-    found
 }
 
 #[tokio::test]

@@ -150,20 +150,19 @@ pub(crate) async fn hold_pools(db: &Db, customer: Uuid) -> Tx {
     tx
 }
 
+/// Sessions that wait for a row.
+pub(crate) async fn waiters(db: &Db) -> i64 {
+    let mut tx = db.snapshot().await.unwrap();
+    let text = "SELECT COUNT(*) FROM pg_stat_activity
+                WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let found = tx.sql(text).one().await.unwrap();
+    tx.rollback().await;
+    found
+}
+
 /// Waits until so many sessions wait for a row.
 pub(crate) async fn waiting(db: &Db, sessions: i64) {
-    let wait = async {
-        loop {
-            let mut tx = db.snapshot().await.unwrap();
-            let text = "SELECT COUNT(*) FROM pg_stat_activity
-                        WHERE datname = current_database() AND wait_event_type = 'Lock'";
-            let found: i64 = tx.sql(text).one().await.unwrap();
-            tx.rollback().await;
-            if found >= sessions {
-                return;
-            }
-        }
-    };
+    let wait = async { while waiters(db).await < sessions {} };
     soon("somebody waits for a row", wait).await;
 }
 

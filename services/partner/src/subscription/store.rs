@@ -31,7 +31,8 @@ pub async fn put(tx: &mut Tx, told: &Subscription) -> Result<(), Fault> {
              name_key, quantity, state, expire_time, version)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
          ON CONFLICT (subscription_id) DO UPDATE SET
-             reseller_id = excluded.reseller_id, product_name = excluded.product_name, friendly_name = excluded.friendly_name, name_key = excluded.name_key,
+             reseller_id = excluded.reseller_id, product_name = excluded.product_name,
+             friendly_name = excluded.friendly_name, name_key = excluded.name_key,
              quantity = excluded.quantity, state = excluded.state, expire_time = excluded.expire_time,
              version = excluded.version
          WHERE subscriptions.version < excluded.version",
