@@ -1,6 +1,6 @@
 //! The only file that calls a peer: it asks for keys, first sights and decisions, and delivers licensing's facts.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base::{Fault, Id, Kind};
 use proto::identity::v1::identity_internal_service_client::IdentityInternalServiceClient;
@@ -79,33 +79,27 @@ pub async fn organization(identity: &Peer, id: Id<Organization>, left: Duration)
     answer.organization.map(|organization| wire::organization(organization, answer.version)).transpose()
 }
 
-/// Users who are looked up in one call: with the longest names an answer stays below what a client takes, 4 MiB.
-const LOOKED_UP_TOGETHER: usize = 2_000;
+/// Users who are looked up in one call at most: with the longest names the answer stays below what a client takes, 4 MiB.
+pub const LOOKED_UP_TOGETHER: usize = 2_000;
 
-/// Those of these users of whom identity has not told yet, and who exist.
+/// Those of these users, no more than [`LOOKED_UP_TOGETHER`], of whom identity has not told yet, and who exist.
 pub async fn users(
     identity: &Peer,
     customer: Id<Organization>,
     ids: &[Id<User>],
     left: Duration,
 ) -> Result<Vec<Told>, Fault> {
-    let begun = Instant::now();
-    let mut told = Vec::new();
-    for some in ids.chunks(LOOKED_UP_TOGETHER) {
-        let message = LookUpUsersRequest {
-            customer_id: customer.to_string(),
-            user_ids: some.iter().map(ToString::to_string).collect(),
-        };
-        let request = identity.request(message, left.saturating_sub(begun.elapsed()))?;
-        let answer = match IdentityInternalServiceClient::new(identity.channel()).look_up_users(request).await {
-            Ok(answer) => answer.into_inner(),
-            Err(status) => return nothing(identity.refusal(status)).map(|()| Vec::new()),
-        };
-        for each in answer.users {
-            told.extend(each.user.map(|user| wire::user(user, each.version)).transpose()?);
-        }
-    }
-    Ok(told)
+    let message = LookUpUsersRequest {
+        customer_id: customer.to_string(),
+        user_ids: ids.iter().map(ToString::to_string).collect(),
+    };
+    let request = identity.request(message, left)?;
+    let answer = match IdentityInternalServiceClient::new(identity.channel()).look_up_users(request).await {
+        Ok(answer) => answer.into_inner(),
+        Err(status) => return nothing(identity.refusal(status)).map(|()| Vec::new()),
+    };
+    let told = answer.users.into_iter().filter_map(|each| Some(wire::user(each.user?, each.version)));
+    told.collect()
 }
 
 /// A peer that knows of no such thing has answered; every other refusal is none.

@@ -125,7 +125,9 @@ pub(crate) async fn resolve(
         });
     }
     for (customer, ids) in users {
-        learned.extend(clients::users(identity, customer, &ids, preparation.left()).await?);
+        for some in ids.chunks(clients::LOOKED_UP_TOGETHER) {
+            learned.extend(clients::users(identity, customer, some, preparation.left()).await?);
+        }
     }
     if learned.is_empty() {
         return Ok(());
