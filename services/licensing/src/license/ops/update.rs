@@ -1,5 +1,6 @@
 //! Licenses of many users are given and taken.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use base::country::Country;
@@ -98,7 +99,7 @@ impl UpdateLicenses {
         } else {
             store::held_of(&mut cx.tx, self.customer, products, users).await?
         };
-        let members = members(cx, self.customer, users, &held).await?;
+        let members = members(cx, self.customer, &self.change, &held).await?;
         let missing: Vec<Id<User>> = users.iter().filter(|id| !members.contains_key(id)).copied().collect();
         first_sight(cx, self.customer, &missing).await?;
         let plans = plans(cx, products, &held.distinct, &plan_rules).await?;
@@ -164,14 +165,24 @@ fn check_products(products: &[Id<Product>], rules: &BTreeMap<Id<Product>, Rules>
     Ok(())
 }
 
+/// Those of the users whom the customer has. Whoever holds a license is one of them, and was not deleted: where nothing is
+/// given, where they are does not matter, and only the others are looked up.
 async fn members(
     cx: &mut Cx<Licensing>,
     customer: Id<Organization>,
-    users: &[Id<User>],
+    change: &Change,
     held: &Holdings,
 ) -> Result<HashMap<Id<User>, Member>, Fault> {
-    let mut members = HashMap::with_capacity(users.len());
-    for (deleted, location, alike) in user::store::members(&mut cx.tx, customer, users).await? {
+    let mut members = HashMap::with_capacity(change.users.len());
+    let mut others = Cow::Borrowed(&change.users);
+    if change.gives().is_empty() {
+        members.extend(held.of.iter().map(|(id, held)| (*id, Member { deleted: false, location: None, held: *held })));
+        others.to_mut().retain(|id| !held.of.contains_key(id));
+    }
+    if others.is_empty() {
+        return Ok(members);
+    }
+    for (deleted, location, alike) in user::store::members(&mut cx.tx, customer, &others).await? {
         let location = Country::parse(&location).ok();
         let member = |id| (id, Member { deleted, location, held: held.of.get(&id).copied().unwrap_or_default() });
         members.extend(alike.into_iter().map(member));
