@@ -212,6 +212,12 @@ CREATE TABLE subscription_changes (
     UNIQUE (subscription_id, order_key)
 );
 
+-- A row to hold: whoever takes over an edition of the vendor's list has it alone.
+CREATE TABLE catalog (
+    catalog_id BIGINT NOT NULL PRIMARY KEY CHECK (catalog_id = 1)
+);
+INSERT INTO catalog (catalog_id) VALUES (1);
+
 -- In which families of products a partner lets a customer buy by itself.
 CREATE TABLE purchase_permissions (
     customer_id UUID NOT NULL,

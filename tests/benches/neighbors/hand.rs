@@ -98,6 +98,9 @@ impl Stage {
             .bind([user].as_slice())
             .all::<Uuid>();
         assert_eq!(held.await.expect("licenses can be read").is_empty(), give);
+        if !give {
+            return;
+        }
         let known = tx
             .sql(
                 "SELECT state = 'DELETED' AS deleted, usage_location, array_agg(user_id) AS user_ids FROM users

@@ -20,6 +20,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
+use super::races::waiting;
 use super::{outcome, reason};
 
 const SMALL: &[u8] = include_bytes!("../../../services/licensing/catalog/small.csv");
@@ -52,6 +53,28 @@ impl Products {
         let request = GetProductRequest { product_id: product_id.to_owned() };
         self.0.get_product(authorized(token, request)).await.map(tonic::Response::into_inner)
     }
+}
+
+#[tokio::test]
+async fn of_two_imports_at_once_the_second_is_compared_with_what_the_first_left() {
+    let world = World::start(Kind::Postgres).await;
+    let operator = world.catalog_operator().await;
+    let database = world.licensing.db().await;
+    // Whoever writes a product waits, and whoever reads one does not.
+    let mut held = database.write().await.unwrap();
+    held.sql("LOCK TABLE products IN SHARE MODE").execute().await.unwrap();
+    let mut tasks = Vec::new();
+    for waiters in [1, 2] {
+        let (mut products, operator) = (Products::of(&world).await, operator.clone());
+        tasks.push(tokio::spawn(async move { products.import(&operator, SMALL).await }));
+        waiting(&database, waiters).await;
+    }
+    held.rollback().await;
+    let mut added = Vec::new();
+    for task in tasks {
+        added.push(task.await.unwrap().unwrap().added_product_ids.len());
+    }
+    assert!(added[0] > 0 && added[1] == 0, "{added:?}");
 }
 
 #[rstest]

@@ -113,7 +113,7 @@ async fn the_customers_own_global_admin_sees_everything_and_orders_nothing_that_
 async fn a_customer_without_a_relationship_answers_like_an_unknown_one(
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
 ) {
-    let world = World::shared(kind).await;
+    let world = &World::start(kind).await;
     let trade = Trade::begin(world).await;
     let ended = Grant { active: false, epoch: 2, ..Grant::PROVIDER };
     let (stranger, former) = (world.told_customer("DE").await, world.told_customer("DE").await);

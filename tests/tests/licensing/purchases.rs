@@ -13,7 +13,7 @@ use tests::world::{Grant, Registered, World, authorized, fresh, wrong_fields};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
-use super::desk::{Desk, paid, unpaid};
+use super::desk::{Desk, paid, unpaid, unwanted};
 use super::trade::{Shop, Trade, line, person};
 use super::{detail, outcome, reason};
 
@@ -199,6 +199,52 @@ async fn a_purchase_is_based_on_an_active_subscription_of_the_family_and_stays_i
     assert_eq!(reason(&shop.order(buyer.token(), order()).await), "ACCOUNT_SUSPENDED");
     assert!(!buyer.could_order(&mut shop).await);
     assert_eq!(shop.list(buyer.token(), buyer.id()).await.unwrap().len(), 1, "nothing was bought");
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_a_customer_bought_by_itself_is_no_base(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
+    let world = World::shared(kind).await;
+    let buyer = Buyer::begin(world).await;
+    let (mut desk, mut shop, mut switches) = (Desk::of(world).await, Shop::of(world).await, Switches::of(world).await);
+    switches.set(&buyer.agent, turned(buyer.id(), true)).await.unwrap();
+    let order = || buyer.order(vec![line(&buyer.offer, 1)]);
+    let own = shop.order(buyer.token(), order()).await.unwrap().subscriptions.remove(0);
+    let owned = shop.entitlement(buyer.token(), buyer.id(), &buyer.trade.product).await;
+    let told: Vec<bool> = owned.sources.iter().map(|source| source.orderable).collect();
+    assert_eq!(told, [true, false]);
+    let based = PlaceOrderRequest { base_subscription_id: own.subscription_id.clone(), ..order() };
+    let refused = shop.order(buyer.token(), based).await;
+    assert_eq!(outcome(&refused), (Code::PermissionDenied, "PURCHASE_NOT_PERMITTED".to_owned()));
+    assert!(refused.unwrap_err().message().contains("that your partner bought"));
+
+    // What the partner bought is gone: the customer's own purchase is nothing that it sold.
+    desk.cancel(&buyer.agent, unwanted(&buyer.base.subscription_id)).await.unwrap();
+    switches.set(&buyer.agent, turned(buyer.id(), false)).await.unwrap();
+    assert_eq!(reason(&switches.set(&buyer.agent, turned(buyer.id(), true)).await), "NO_SUBSCRIPTION_IN_FAMILY");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_permission_ends_with_the_relationship_and_does_not_come_back_with_it(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let world = World::shared(kind).await;
+    let buyer = Buyer::begin(world).await;
+    let (mut shop, mut switches) = (Shop::of(world).await, Switches::of(world).await);
+    switches.set(&buyer.agent, turned(buyer.id(), true)).await.unwrap();
+    let provider = &buyer.trade.provider.organization_id;
+    let ended = Grant { active: false, delegated_admin: false, order_right: false, epoch: 2, ..Grant::PROVIDER };
+    world.told_access(buyer.id(), provider, ended).await;
+    world.told_access(buyer.id(), provider, Grant { epoch: 3, ..Grant::PROVIDER }).await;
+    let off = switches.get(buyer.token(), buyer.id()).await.unwrap();
+    assert_eq!((off.len(), off[0].permitted), (1, false));
+    let order = buyer.order(vec![line(&buyer.offer, 1)]);
+    assert_eq!(reason(&shop.order(buyer.token(), order.clone()).await), "PURCHASE_NOT_PERMITTED");
+
+    switches.set(&buyer.agent, turned(buyer.id(), true)).await.unwrap();
+    world.told_access(buyer.id(), provider, ended).await;
+    shop.order(buyer.token(), order).await.unwrap();
 }
 
 #[rstest]

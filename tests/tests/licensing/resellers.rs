@@ -91,7 +91,9 @@ async fn a_reseller_is_named_later_under_the_conditions_of_an_order(
     assert_eq!(outcome(&refused), (Code::FailedPrecondition, "RESELLER_SUSPENDED".to_owned()));
     assert_eq!(detail(&refused, "partner_center_code").as_deref(), Some("800039"));
     world.told_standing(reseller, PartnerKind::Reseller, mpn_id, active, 3).await;
-    desk.name(trade.seller(), served_by(id, mpn_id)).await.unwrap();
+    let named = desk.name(trade.seller(), served_by(id, mpn_id)).await.unwrap();
+    world.told_partnership(&trade.provider.organization_id, reseller, false, 2).await;
+    assert_eq!(desk.name(trade.seller(), served_by(id, mpn_id)).await.unwrap(), named, "whom it has, it has (C20)");
     let refused = desk.name(trade.helper(), served_by(id, "")).await;
     let expected = "OPERATION_NOT_AVAILABLE_TO_INDIRECT_RESELLER";
     assert_eq!(outcome(&refused), (Code::PermissionDenied, expected.to_owned()), "its own it does not change either");
@@ -99,11 +101,11 @@ async fn a_reseller_is_named_later_under_the_conditions_of_an_order(
 
     let (provider, provider_mpn_id) = (&trade.provider.organization_id, &trade.provider_mpn_id);
     world.told_standing(provider, PartnerKind::Provider, provider_mpn_id, suspended, 2).await;
+    let alone = desk.name(trade.seller(), served_by(id, "")).await.unwrap();
+    assert_eq!(alone.reseller_id, "", "to have nobody is nothing new");
     let refused = desk.name(trade.seller(), served_by(id, mpn_id)).await;
     assert_eq!(outcome(&refused), (Code::FailedPrecondition, "ACCOUNT_SUSPENDED".to_owned()));
     assert_eq!(detail(&refused, "partner_center_code").as_deref(), Some("800039"));
-    let alone = desk.name(trade.seller(), served_by(id, "")).await.unwrap();
-    assert_eq!(alone.reseller_id, "", "to have nobody is nothing new");
     world.told_standing(provider, PartnerKind::Provider, provider_mpn_id, active, 3).await;
 
     desk.suspend(trade.seller(), unpaid(id)).await.unwrap();

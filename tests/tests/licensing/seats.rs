@@ -63,7 +63,7 @@ async fn licenses_are_given_and_taken_and_every_position_is_told_what_became_of_
 #[rstest]
 #[tokio::test]
 async fn taking_what_a_user_does_not_hold_changes_nothing(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
-    let world = World::shared(kind).await;
+    let world = &World::start(kind).await;
     let trade = Trade::begin(world).await;
     let mut licenses = Licenses::of(world).await;
     let users = world.told_users(&trade.customer, 2).await;
@@ -111,7 +111,7 @@ async fn whoever_cannot_get_a_license_is_told_why_and_the_others_get_theirs(
 async fn what_is_too_much_is_refused_before_anything_is_done_and_names_its_limit(
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
 ) {
-    let world = World::shared(kind).await;
+    let world = &World::start(kind).await;
     let trade = Trade::begin(world).await;
     let mut licenses = Licenses::of(world).await;
     let customer = trade.customer.as_str();

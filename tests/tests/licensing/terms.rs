@@ -138,8 +138,44 @@ async fn an_add_on_adds_to_no_add_on_and_not_to_itself(#[values(Kind::Sqlite, Ki
     assert_eq!(reason(&upsert(world, turned).await), "PARENT_IS_ADD_ON", "something adds to it already");
     let itself = UpsertOfferRequest { parent_offer_ids: vec![made.offer_id], request_id: fresh(), ..request.clone() };
     assert_eq!(outcome(&upsert(world, itself).await), (Code::InvalidArgument, "MALFORMED".to_owned()));
+    let (offer_id, loud) = (fresh(), |id: &str| id.to_ascii_uppercase());
+    for (offer_id, parent) in [(offer_id.clone(), loud(&offer_id)), (loud(&offer_id), offer_id.clone())] {
+        let itself =
+            UpsertOfferRequest { offer_id, parent_offer_ids: vec![parent], request_id: fresh(), ..request.clone() };
+        assert_eq!(outcome(&upsert(world, itself).await), (Code::InvalidArgument, "MALFORMED".to_owned()));
+    }
     let unknown = UpsertOfferRequest { parent_offer_ids: vec![fresh()], request_id: fresh(), ..request };
     assert_eq!(reason(&upsert(world, unknown).await), "NOT_FOUND");
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_was_ordered_as_an_add_on_takes_none_whatever_its_offer_says_now(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let world = World::shared(kind).await;
+    let trade = Trade::begin(world).await;
+    let request = add_on(world, &trade).await;
+    let middle = upsert(world, request.clone()).await.unwrap();
+    let parent = order(world, &trade, line(&trade.offer, 1)).await.unwrap().subscription_id;
+    let added = order(world, &trade, adding(&middle.offer_id, &parent)).await.unwrap().subscription_id;
+    let alone = UpsertOfferRequest {
+        offer_id: middle.offer_id.clone(),
+        parent_offer_ids: Vec::new(),
+        request_id: fresh(),
+        ..request.clone()
+    };
+    upsert(world, alone).await.unwrap();
+    let top = UpsertOfferRequest { parent_offer_ids: vec![middle.offer_id.clone()], ..World::offer_of(&trade.product) };
+    let top = upsert(world, top).await.unwrap().offer_id;
+    let chained = OrderLine { parent_subscription_id: added, ..line(&top, 1) };
+    assert_eq!(
+        reason(&order(world, &trade, chained).await),
+        "PARENT_NOT_SUITABLE",
+        "nobody would suspend it with its root"
+    );
+    let root = order(world, &trade, line(&middle.offer_id, 1)).await.unwrap().subscription_id;
+    order(world, &trade, adding(&top, &root)).await.unwrap();
 }
 
 #[rstest]

@@ -108,7 +108,7 @@ async fn mark_orderable(
                     && permission.partner == source.partner
                     && permission.product_family == source.product_family
             };
-            !source.suspended && permissions.iter().any(lets_buy)
+            !source.suspended && !source.own_purchase && permissions.iter().any(lets_buy)
         }
     };
     let mut sources: BTreeMap<Id<Organization>, Vec<&mut Source>> = BTreeMap::new();

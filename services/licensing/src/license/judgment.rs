@@ -3,7 +3,7 @@
 //! Most of many users hold the same, so what a change means for a holding, and which rules between service plans it would
 //! break, is found once for each distinct holding; seats and locations are each user's own.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::Id;
 use uuid::Uuid;
@@ -12,7 +12,7 @@ use super::{Change, Effect, Held, Member, Mode, Obstacle, Outcome, Places};
 use crate::entitlement::{Capability, Pool};
 use crate::product::Product;
 use crate::product_rules::{Breach, PlanRules, Rules};
-use crate::user::User;
+use crate::user::{PerUser, User};
 
 /// Everything that a change is judged on, as it is under the lock of the pools.
 #[derive(Clone, Debug, Default)]
@@ -26,7 +26,7 @@ pub struct Ground {
     /// The service plans of every product that matters, when there are such rules.
     pub plans: BTreeMap<Id<Product>, BTreeSet<Uuid>>,
     /// The named users whom the customer has.
-    pub members: HashMap<Id<User>, Member>,
+    pub members: PerUser<Member>,
     /// The distinct holdings among them.
     pub held: Vec<Held>,
 }
@@ -40,9 +40,9 @@ pub fn classify(change: &Change, ground: &Ground) -> Vec<Outcome> {
     let meanings: Vec<Meaning> = ground.held.iter().map(|held| Meaning::of(change, ground, held)).collect();
     let pool = |product: &Id<Product>| ground.pools.iter().find(|pool| pool.product == *product);
     let mut seats: Vec<Option<Seats>> = change.products.iter().map(|product| pool(product).map(Seats::of)).collect();
-    let mut seen = HashSet::with_capacity(change.users.len());
+    let mut seen = PerUser::with_capacity_and_hasher(change.users.len(), Default::default());
     let judge = |user: &Id<User>| {
-        if !seen.insert(*user) {
+        if seen.insert(*user, ()).is_some() {
             return Outcome::Unchanged;
         }
         let Some(member) = ground.members.get(user) else { return Outcome::Failed(vec![Obstacle::UserNotFound]) };

@@ -3,7 +3,7 @@
 pub mod listing;
 pub mod release;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use base::{Fault, Id, Timestamp};
 use db::{Record, Row, Tx};
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{Excluded, Held, Move};
 use crate::organization::Organization;
 use crate::product::Product;
-use crate::user::User;
+use crate::user::{PerUser, User};
 
 /// Who has a product without the same service plans: ids of plans in ascending order with spaces between them, which are
 /// only ever read as a whole.
@@ -43,34 +43,33 @@ fn text(excluded: &Excluded) -> String {
 #[derive(Debug)]
 pub struct Holdings {
     /// Where each user's holding stands.
-    pub of: HashMap<Id<User>, usize>,
-    /// The distinct ones.
+    pub of: PerUser<usize>,
+    /// The distinct ones, and those which only a part of somebody's licenses would be.
     pub distinct: Vec<Held>,
 }
 
 impl Holdings {
+    /// Product by product: whoever holds one more goes on to the holding that is theirs with it.
     fn gather(mut all: Vec<Holders>) -> Result<Self, Fault> {
         all.sort_unstable_by_key(|holders| holders.product);
-        let licenses =
-            all.iter().enumerate().flat_map(|(at, holders)| holders.users.iter().map(move |user| (*user, at)));
-        let mut licenses: Vec<(Id<User>, usize)> = licenses.collect();
-        licenses.sort_unstable();
-        let mut holdings = Self { of: HashMap::with_capacity(licenses.len()), distinct: vec![Held::default()] };
-        let mut known: HashMap<Vec<usize>, usize> = HashMap::new();
-        let mut list = Vec::new();
-        for licenses in licenses.chunk_by(|one, next| one.0 == next.0) {
-            list.clear();
-            list.extend(licenses.iter().map(|(_, at)| *at));
-            let place = if let Some(place) = known.get(&list) {
-                *place
-            } else {
-                let held = list.iter().filter_map(|at| all.get(*at));
-                let held = held.map(|holders| Ok((holders.product, excluded(&holders.excluded)?)));
-                holdings.distinct.push(Held(held.collect::<Result<_, Fault>>()?));
-                known.insert(list.clone(), holdings.distinct.len() - 1);
-                holdings.distinct.len() - 1
-            };
-            holdings.of.extend(licenses.first().map(|(user, _)| (*user, place)));
+        let longest = all.iter().map(|holders| holders.users.len()).max().unwrap_or_default();
+        let of = PerUser::with_capacity_and_hasher(longest, Default::default());
+        let mut holdings = Self { of, distinct: vec![Held::default()] };
+        for Holders { product, excluded: text, users } in all {
+            let excluded = excluded(&text)?;
+            let mut grown: Vec<Option<usize>> = vec![None; holdings.distinct.len()];
+            for user in users {
+                let place = holdings.of.entry(user).or_default();
+                let Some(next) = grown.get_mut(*place) else {
+                    return Err(Fault::internal("a user has one license twice"));
+                };
+                *place = *next.get_or_insert_with(|| {
+                    let mut held = holdings.distinct.get(*place).cloned().unwrap_or_default();
+                    held.0.insert(product, excluded.clone());
+                    holdings.distinct.push(held);
+                    holdings.distinct.len() - 1
+                });
+            }
         }
         Ok(holdings)
     }

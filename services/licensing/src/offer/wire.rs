@@ -171,12 +171,14 @@ fn parents(form: &mut Form, request: &pb::UpsertOfferRequest) -> BTreeSet<Id<Off
     if !form.within("parent_offer_ids", "offer_parents_max", ids.len(), PARENTS_MAX) {
         return BTreeSet::new();
     }
+    let itself = Id::parse(&request.offer_id);
     let mut parents = BTreeSet::new();
     for (at, id) in ids.iter().enumerate() {
-        if *id == request.offer_id {
+        let parent = form.id::<Offer>(format!("parent_offer_ids[{at}]"), id);
+        if parent.is_some() && parent == itself {
             form.wrong(format!("parent_offer_ids[{at}]"), "MALFORMED", "an offer does not add to itself");
         }
-        parents.extend(form.id::<Offer>(format!("parent_offer_ids[{at}]"), id));
+        parents.extend(parent);
     }
     parents
 }

@@ -44,6 +44,8 @@ impl Operation for ImportProducts {
 
     async fn run(&self, cx: &mut Cx<Licensing>, edition: &Option<Edition>) -> Result<Imported, Fault> {
         let edition = edition.clone().ok_or_else(|| Fault::internal("an edition was not prepared"))?;
+        // Two imports are compared one after the other: the list is never a mix of theirs.
+        store::hold_catalog(&mut cx.tx).await?;
         let present = store::catalog(&mut cx.tx).await?;
         let changes = edition.compare(&present);
         if !changes.is_nothing() {

@@ -105,6 +105,11 @@ pub async fn known_plans(tx: &mut Tx, plans: &[Uuid]) -> Result<BTreeSet<Uuid>, 
     Ok(known.into_iter().collect())
 }
 
+/// Holds the catalog: nobody else takes an edition over meanwhile.
+pub async fn hold_catalog(tx: &mut Tx) -> Result<(), Fault> {
+    tx.sql("SELECT catalog_id FROM catalog WHERE catalog_id = 1").for_update().one::<i64>().await.map(drop)
+}
+
 /// Everything that is present: the catalog is as long as the vendor's list.
 pub async fn catalog(tx: &mut Tx) -> Result<Catalog, Fault> {
     let products: Vec<(Uuid, String, String)> =

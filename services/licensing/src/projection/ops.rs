@@ -7,8 +7,10 @@ use saga::intent::{self, Intent};
 use service::{Cx, Operation, Preparation, Work, floor};
 
 use super::{Told, Unresolved};
+use crate::access::Access;
 use crate::license::release::take_over_deletion;
 use crate::policy::{Permission, Target};
+use crate::purchase_permission::{self, PurchasePermission};
 use crate::subscription::sweep;
 use crate::user::State;
 use crate::{Licensing, access, clients, organization, partner, user};
@@ -84,10 +86,12 @@ async fn take_over(cx: &mut Cx<Licensing>, told: &[Told]) -> Result<(), Fault> {
             Told::User(user) if user.state == State::Deleted => take_over_deletion(cx, user).await?,
             Told::User(user) => drop(user::store::put(tx, user).await?),
             Told::Access { access, decision } => {
-                access::store::put(tx, access).await?;
+                if access::store::put(tx, access).await? && !access.active {
+                    end_permissions(cx, access).await?;
+                }
                 if let Some(decision) = decision {
                     let intent = Intent { about: access.about(), epoch: access.epoch };
-                    intent::settle(tx, *decision, &[intent], now).await?;
+                    intent::settle(&mut cx.tx, *decision, &[intent], now).await?;
                 }
             }
             Told::Naming(naming) => access::store::put_naming(tx, naming).await?,
@@ -95,6 +99,16 @@ async fn take_over(cx: &mut Cx<Licensing>, told: &[Told]) -> Result<(), Fault> {
             Told::Partnership(partnership) => partner::store::put_partnership(tx, partnership).await?,
             Told::Abandoned(decision) => intent::cancel(tx, *decision, &[], now).await?,
         }
+    }
+    Ok(())
+}
+
+/// What a partner let its customer buy ends with their relationship, and does not come back with it (C26).
+async fn end_permissions(cx: &mut Cx<Licensing>, access: &Access) -> Result<(), Fault> {
+    let (customer, partner, now) = (access.customer, access.partner, cx.now());
+    for product_family in purchase_permission::store::end(&mut cx.tx, customer, partner, now).await? {
+        let ended = PurchasePermission { customer, partner, product_family, permitted: false, update_time: Some(now) };
+        cx.record(purchase_permission::ops::turned(&ended).organization(partner.uuid()));
     }
     Ok(())
 }
@@ -119,7 +133,7 @@ pub(crate) async fn resolve(
                 Vec::new()
             }
             Unresolved::Due(customer) => {
-                sweep::settle(preparation.host, customer).await?;
+                sweep::settle(preparation, customer).await?;
                 Vec::new()
             }
         });

@@ -1,7 +1,8 @@
 //! Purchase permissions: in which families of products a partner lets a customer buy by itself (C26).
 //!
 //! Owns one switch for each customer, partner and family, off until somebody turns it on. Promises that a customer's order
-//! rests on a permission that is held until the order is written. Refuses to make the customer a partner: the partner of
+//! rests on a permission that is held until the order is written, and on what the partner itself bought; and that it ends
+//! with the relationship, and does not come back with it. Refuses to make the customer a partner: the partner of
 //! record stays who sold the subscription that the order is based on.
 
 pub mod ops;
@@ -25,6 +26,13 @@ pub struct PurchasePermission {
     pub permitted: bool,
     /// When it was last turned; never, while it is as it always was.
     pub update_time: Option<Timestamp>,
+}
+
+/// Only what the partner bought is a base: what rests on a customer's own purchase would rest on itself.
+pub fn not_bought_by_partner(product_family: &str) -> Fault {
+    let message =
+        "base the order on a subscription that your partner bought, and not on one that you bought yourselves";
+    Fault::denied("PURCHASE_NOT_PERMITTED", message).with("product_family", product_family)
 }
 
 /// Nobody turned it on.

@@ -92,18 +92,21 @@ impl Operation for SetPurchasePermission {
             return Ok(present.unwrap_or(PurchasePermission { update_time: None, ..wanted }));
         }
         if store::put(&mut cx.tx, &wanted, now).await? {
-            let (action, before) = match self.permitted {
-                true => ("PurchasePermissionGranted", false),
-                false => ("PurchasePermissionRevoked", true),
-            };
-            cx.record(
-                Fact::new(action)
-                    .about("customer", self.customer.uuid())
-                    .customer(self.customer.uuid())
-                    .change("product_family", "", &self.product_family)
-                    .change("permitted", before, self.permitted),
-            );
+            cx.record(turned(&wanted));
+            return Ok(wanted);
         }
-        Ok(wanted)
+        // Somebody else turned it the same way meanwhile.
+        let present = store::get(&mut cx.tx, self.customer, partner, &self.product_family).await?;
+        present.ok_or_else(|| Fault::internal("a purchase permission that was just turned is not there"))
     }
+}
+
+/// That a switch was turned.
+pub(crate) fn turned(permission: &PurchasePermission) -> Fact {
+    let action = if permission.permitted { "PurchasePermissionGranted" } else { "PurchasePermissionRevoked" };
+    Fact::new(action)
+        .about("customer", permission.customer.uuid())
+        .customer(permission.customer.uuid())
+        .change("product_family", "", &permission.product_family)
+        .change("permitted", !permission.permitted, permission.permitted)
 }

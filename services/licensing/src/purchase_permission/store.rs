@@ -34,15 +34,18 @@ pub async fn list(
     .await
 }
 
-/// The families in which a customer has active subscriptions, each with who sold them.
+/// The families in which partners bought a customer active subscriptions, each with who did. What the customer bought by
+/// itself is none of them.
 pub async fn families(
     tx: &mut Tx,
     customer: Id<Organization>,
     partner: Option<Id<Organization>>,
 ) -> Result<Vec<(Id<Organization>, String)>, Fault> {
     tx.sql(
-        "SELECT DISTINCT partner_id, product_family FROM subscriptions JOIN offers USING (offer_id)
-         WHERE customer_id = $1 AND state = 'ACTIVE' AND product_family <> ''",
+        "SELECT DISTINCT partner_id, product_family FROM subscriptions s JOIN offers USING (offer_id)
+         WHERE customer_id = $1 AND state = 'ACTIVE' AND product_family <> '' AND NOT EXISTS (
+             SELECT 1 FROM subscription_changes c WHERE c.subscription_id = s.subscription_id
+                 AND c.kind = 'ORDERED' AND c.actor_organization_id = s.customer_id)",
     )
     .bind(customer)
     .when(partner, "AND partner_id = $?")
@@ -50,7 +53,26 @@ pub async fn families(
     .await
 }
 
-/// A switch, held as it is.
+/// Turns off what a partner lets a customer buy, and answers in which families that was.
+pub async fn end(
+    tx: &mut Tx,
+    customer: Id<Organization>,
+    partner: Id<Organization>,
+    now: Timestamp,
+) -> Result<Vec<String>, Fault> {
+    tx.sql(
+        "UPDATE purchase_permissions SET permitted = FALSE, update_time = $3
+         WHERE customer_id = $1 AND partner_id = $2 AND permitted
+         RETURNING product_family",
+    )
+    .bind(customer)
+    .bind(partner)
+    .bind(now)
+    .all()
+    .await
+}
+
+/// A switch as it stands.
 pub async fn get(
     tx: &mut Tx,
     customer: Id<Organization>,
@@ -64,9 +86,29 @@ pub async fn get(
     .bind(customer)
     .bind(partner)
     .bind(product_family)
-    .for_share()
     .optional()
     .await
+}
+
+/// Whether a switch is on, held as it is.
+pub async fn is_on(
+    tx: &mut Tx,
+    customer: Id<Organization>,
+    partner: Id<Organization>,
+    product_family: &str,
+) -> Result<bool, Fault> {
+    let permitted: Option<bool> = tx
+        .sql(
+            "SELECT permitted FROM purchase_permissions
+             WHERE customer_id = $1 AND partner_id = $2 AND product_family = $3",
+        )
+        .bind(customer)
+        .bind(partner)
+        .bind(product_family)
+        .for_share()
+        .optional()
+        .await?;
+    Ok(permitted.unwrap_or_default())
 }
 
 /// Turns a switch. False when it stands so already.

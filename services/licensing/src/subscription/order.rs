@@ -75,7 +75,8 @@ pub fn check_parent(offer: &Offer, parent: Option<&Subscription>) -> Result<(), 
             let message = "the offer is an add-on: name the subscription that it adds to";
             Err(Fault::precondition("PARENT_REQUIRED", message))
         }
-        Some(parent) if !offer.parents.contains(&parent.offer) => {
+        // Who was ordered as an add-on takes none, whatever its offer says now: what adds to it would follow nobody.
+        Some(parent) if parent.parent.is_some() || !offer.parents.contains(&parent.offer) => {
             let message = "the offer does not add to that subscription";
             Err(Fault::precondition("PARENT_NOT_SUITABLE", message).with("parent_subscription_id", parent.id))
         }

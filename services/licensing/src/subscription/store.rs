@@ -322,7 +322,7 @@ pub async fn to_add_to(
                  ORDER BY CASE WHEN state = 'ACTIVE' AND (trial_end_time IS NULL OR trial_end_time > $3) THEN 0 ELSE 1 END,
                      subscription_id) AS place
              FROM subscriptions
-             WHERE customer_id = $1 AND partner_id = $2 AND state <> 'DELETED'
+             WHERE customer_id = $1 AND partner_id = $2 AND parent_id IS NULL AND state <> 'DELETED'
                  AND EXISTS (SELECT 1 FROM offer_parents p WHERE p.parent_offer_id = subscriptions.offer_id))
          SELECT subscription_id, order_id, customer_id, product_id, offer_id, parent_id, friendly_name, quantity, state,
              state_reason, state_time, expire_time, trial_end_time, billing_cycle, term, partner_id, reseller_id,
@@ -395,6 +395,20 @@ impl Record for Change {
 /// The version counted down, so that the newest change comes first in ascending order.
 fn order_key(version: i64) -> String {
     format!("{:019}", i64::MAX - version)
+}
+
+/// Whether the customer ordered it by itself (C26), as its first line says.
+pub async fn is_own_purchase(tx: &mut Tx, subscription: &Subscription) -> Result<bool, Fault> {
+    let ordered: Option<Id<Change>> = tx
+        .sql(
+            "SELECT change_id FROM subscription_changes
+             WHERE subscription_id = $1 AND kind = 'ORDERED' AND actor_organization_id = $2",
+        )
+        .bind(subscription.id)
+        .bind(subscription.customer)
+        .optional()
+        .await?;
+    Ok(ordered.is_some())
 }
 
 /// Writes a line of the history.

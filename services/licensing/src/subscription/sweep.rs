@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use base::{Fault, Id, Timestamp};
-use service::{Cx, Host, Work};
+use service::{Cx, Host, Preparation, Work};
 use uuid::Uuid;
 
 use super::change::Family;
@@ -46,12 +46,19 @@ pub async fn run(host: &Arc<Host<Licensing>>) -> Result<(), Fault> {
 /// Writes down what is due to the subscriptions of one customer.
 ///
 /// # Errors
-/// When it cannot be written down: nobody is told then what is not so any more.
-pub(crate) async fn settle(host: &Arc<Host<Licensing>>, customer: Id<Organization>) -> Result<(), Fault> {
+/// When it cannot be written down: nobody is told then what is not so any more. `CONTENTION` when the time that is left
+/// does not do for all of them; what was written down stays so.
+pub(crate) async fn settle(preparation: &Preparation<'_, Licensing>, customer: Id<Organization>) -> Result<(), Fault> {
+    let host = preparation.host;
     let mut tx = host.db.snapshot().await?;
     let due = store::due_of(&mut tx, customer, host.clock.now()).await;
     tx.rollback().await;
     for id in due? {
+        if preparation.left().is_zero() {
+            return Err(Fault::contention(
+                "what is due to many subscriptions is being written down; repeat the request",
+            ));
+        }
         host.transact(&Happen(id)).await?;
     }
     Ok(())

@@ -5,9 +5,14 @@
 
 pub mod store;
 
+use std::collections::HashMap;
+
 use base::Id;
 
 use crate::organization::Organization;
+
+/// Something of each of many users, found fast. The hash has a seed of its own in every map, as callers pick the ids.
+pub type PerUser<V> = HashMap<Id<User>, V, foldhash::fast::RandomState>;
 
 /// A customer's user as identity last told of them.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Licenses of many users are given and taken.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::country::Country;
 use base::{Fault, Id};
@@ -16,7 +16,7 @@ use crate::organization::Organization;
 use crate::policy::{Permission, Target};
 use crate::product::Product;
 use crate::product_rules::{Authority, LicenseGroup, PlanRules, Rules, TargetType};
-use crate::user::User;
+use crate::user::{PerUser, User};
 use crate::{Licensing, entitlement, organization, product, product_rules, user};
 
 /// Gives and takes licenses of many users.
@@ -34,7 +34,7 @@ pub struct Updated {
     pub(in crate::license) change: Change,
     pub(in crate::license) outcomes: Vec<Outcome>,
     /// What everybody holds afterwards; nothing of the many.
-    pub(in crate::license) after: HashMap<Id<User>, Held>,
+    pub(in crate::license) after: PerUser<Held>,
     /// The products whose subscriptions are all suspended: a seat that is given back there serves nobody.
     pub(in crate::license) suspended: Places,
     pub(in crate::license) dry: bool,
@@ -71,7 +71,7 @@ impl Operation for UpdateLicenses {
         for fact in journal::facts(self.customer, &self.change, &outcomes) {
             cx.record(fact);
         }
-        let after = if self.shows_everything() { after(&self.change, &ground, &outcomes) } else { HashMap::new() };
+        let after = if self.shows_everything() { after(&self.change, &ground, &outcomes) } else { PerUser::default() };
         let suspended = ground.suspended(&self.change);
         Ok(Updated { change: self.change.clone(), outcomes, after, suspended, dry: self.dry })
     }
@@ -172,8 +172,8 @@ async fn members(
     customer: Id<Organization>,
     change: &Change,
     held: &Holdings,
-) -> Result<HashMap<Id<User>, Member>, Fault> {
-    let mut members = HashMap::with_capacity(change.users.len());
+) -> Result<PerUser<Member>, Fault> {
+    let mut members = PerUser::with_capacity_and_hasher(change.users.len(), Default::default());
     let mut others = Cow::Borrowed(&change.users);
     if change.gives().is_empty() {
         members.extend(held.of.iter().map(|(id, held)| (*id, Member { deleted: false, location: None, held: *held })));
@@ -206,8 +206,8 @@ async fn plans(
 }
 
 /// What everybody holds afterwards.
-fn after(change: &Change, ground: &Ground, outcomes: &[Outcome]) -> HashMap<Id<User>, Held> {
-    let mut after = HashMap::with_capacity(ground.members.len());
+fn after(change: &Change, ground: &Ground, outcomes: &[Outcome]) -> PerUser<Held> {
+    let mut after = PerUser::with_capacity_and_hasher(ground.members.len(), Default::default());
     for (user, outcome) in change.users.iter().zip(outcomes) {
         let Some(held) = ground.members.get(user).and_then(|member| ground.held.get(member.held)) else { continue };
         match outcome {

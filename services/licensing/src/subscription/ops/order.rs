@@ -13,7 +13,7 @@ use crate::partner::PartnerKind;
 use crate::policy::{Permission, Target};
 use crate::product::Product;
 use crate::projection::Unresolved;
-use crate::purchase_permission::{self, not_permitted};
+use crate::purchase_permission::{self, not_bought_by_partner, not_permitted};
 use crate::subscription::order::{Line, Order, check_limit, check_new, check_parent, check_terms};
 use crate::subscription::{Reseller, State, Subscription, TRIAL_LIFE, change, reseller, store};
 use crate::{Licensing, access, entitlement, offer, organization, partner};
@@ -116,9 +116,11 @@ impl PlaceOrder {
         let base = base.ok_or_else(|| Fault::not_found("subscription", id))?;
         let offer = offer::store::get(&mut cx.tx, base.offer).await?;
         let family = offer.map(|offer| offer.product_family).unwrap_or_default();
-        let permission = purchase_permission::store::get(&mut cx.tx, self.customer, base.partner, &family).await?;
-        if !permission.is_some_and(|permission| permission.permitted) {
+        if !purchase_permission::store::is_on(&mut cx.tx, self.customer, base.partner, &family).await? {
             return Err(not_permitted(&family));
+        }
+        if store::is_own_purchase(&mut cx.tx, &base).await? {
+            return Err(not_bought_by_partner(&family));
         }
         base.check_active()?;
         self.check_account(cx, base.partner).await?;

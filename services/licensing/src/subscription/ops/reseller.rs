@@ -34,6 +34,10 @@ impl Operation for ChangeReseller {
         let family = self.subject.hold(cx).await?;
         let before = family.subject.clone();
         before.check_active()?;
+        if self.mpn_id.as_ref() == before.reseller.as_ref().map(|reseller| &reseller.mpn_id) {
+            // Nothing begins: whoever serves with it already goes on, also when it could not be named now (C20).
+            return Ok(before);
+        }
         let reseller = match &self.mpn_id {
             Some(mpn_id) => {
                 // Whoever is named begins something new, on the account of the partner who sold it.
