@@ -44,11 +44,11 @@ pub async fn put(tx: &mut Tx, told: &Access) -> Result<bool, Fault> {
     let written = tx
         .sql(
             "INSERT INTO accesses (customer_id, partner_id, kind, active, delegated_admin, order_right, epoch)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
-         ON CONFLICT (customer_id, partner_id) DO UPDATE SET
-             kind = excluded.kind, active = excluded.active, delegated_admin = excluded.delegated_admin,
-             order_right = excluded.order_right, epoch = excluded.epoch
-         WHERE accesses.epoch < excluded.epoch",
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             ON CONFLICT (customer_id, partner_id) DO UPDATE SET
+                 kind = excluded.kind, active = excluded.active, delegated_admin = excluded.delegated_admin,
+                 order_right = excluded.order_right, epoch = excluded.epoch
+             WHERE accesses.epoch < excluded.epoch",
         )
         .bind(told.customer)
         .bind(told.partner)
