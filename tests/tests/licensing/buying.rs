@@ -35,7 +35,7 @@ fn for_customer(trade: &Trade) -> ListOffersRequest {
 }
 
 /// What stands in the way of one offer; nothing when it can be had.
-async fn refusals(world: &World, token: &str, trade: &Trade, offer_id: &str) -> Vec<String> {
+pub(crate) async fn refusals(world: &World, token: &str, trade: &Trade, offer_id: &str) -> Vec<String> {
     let offers = listed(world, token, for_customer(trade)).await.unwrap();
     let found = offers.into_iter().find(|offer| offer.offer_id == offer_id).unwrap();
     assert_eq!(found.purchasable, Some(found.refusal_reasons.is_empty()));

@@ -15,6 +15,7 @@ use tests::world::{Grant, HEADER, PASSWORD, World, authorized, fresh};
 use tokio::task::JoinSet;
 use tonic::{Code, Status};
 
+use super::buying::refusals;
 use super::desk::{Desk, bought, paid, resized, tried, unpaid, unwanted};
 use super::trade::{Licenses, Shop, Trade, change, line};
 use super::{detail, outcome, reason};
@@ -174,7 +175,9 @@ async fn what_was_ordered_as_an_add_on_takes_none_whatever_its_offer_says_now(
         "PARENT_NOT_SUITABLE",
         "nobody would suspend it with its root"
     );
+    assert_eq!(refusals(world, trade.seller(), &trade, &top).await, ["PARENT_REQUIRED"], "it has nothing to add to");
     let root = order(world, &trade, line(&middle.offer_id, 1)).await.unwrap().subscription_id;
+    assert!(refusals(world, trade.seller(), &trade, &top).await.is_empty());
     order(world, &trade, adding(&top, &root)).await.unwrap();
 }
 

@@ -130,8 +130,6 @@ pub struct Source {
     pub quantity: i64,
     /// They cannot be used.
     pub suspended: bool,
-    /// The customer bought them by itself (C26).
-    pub own_purchase: bool,
     /// Whoever looks can order more of it.
     pub orderable: bool,
 }

@@ -15,7 +15,7 @@ use crate::policy::{self, Permission, Target};
 use crate::product::{self, PlanNames, Product};
 use crate::product_rules::LicenseGroup;
 use crate::purchase_permission::{self, PurchasePermission};
-use crate::subscription::reseller;
+use crate::subscription::{self, reseller};
 use crate::{Licensing, offer, partner, product_rules};
 
 /// Pools that differ, which one answer tells of at most.
@@ -95,9 +95,12 @@ async fn mark_orderable(
     entitlements: &mut [Entitlement],
 ) -> Result<(), Fault> {
     let orderers = orderers(cx, customer, viewer).await?;
-    let permissions = match viewer {
-        Some(_) => Vec::new(),
-        None => purchase_permission::store::list(&mut cx.tx, customer, None).await?,
+    let (permissions, own_purchases) = match viewer {
+        Some(_) => Default::default(),
+        None => {
+            let permissions = purchase_permission::store::list(&mut cx.tx, customer, None).await?;
+            (permissions, subscription::store::own_purchases(&mut cx.tx, customer).await?)
+        }
     };
     let is_own = |source: &Source| match viewer {
         Some(partner) => source.partner == partner,
@@ -108,7 +111,7 @@ async fn mark_orderable(
                     && permission.partner == source.partner
                     && permission.product_family == source.product_family
             };
-            !source.suspended && !source.own_purchase && permissions.iter().any(lets_buy)
+            !source.suspended && !own_purchases.contains(&source.subscription) && permissions.iter().any(lets_buy)
         }
     };
     let mut sources: BTreeMap<Id<Organization>, Vec<&mut Source>> = BTreeMap::new();

@@ -42,7 +42,6 @@ impl Record for Source {
             reseller_mpn_id: row.get("reseller_mpn_id")?,
             quantity: row.get("quantity")?,
             suspended: row.get::<String>("state")? == "SUSPENDED",
-            own_purchase: row.get("own_purchase")?,
             orderable: false,
         })
     }
@@ -210,14 +209,10 @@ async fn sources(
     viewer: Option<Id<Organization>>,
 ) -> Result<Vec<Source>, Fault> {
     tx.sql_for(
-        "SELECT s.product_id, subscription_id, offer_id, product_family, partner_id, reseller_mpn_id, quantity, state,
-             EXISTS (SELECT 1 FROM subscription_changes c WHERE c.subscription_id = s.subscription_id
-                 AND c.kind = 'ORDERED' AND c.actor_organization_id = s.customer_id) AS own_purchase
+        "SELECT s.product_id, subscription_id, offer_id, product_family, partner_id, reseller_mpn_id, quantity, state
          FROM subscriptions s JOIN offers USING (offer_id)
          WHERE customer_id = $1 AND s.product_id IN (SELECT unhex(value) FROM json_each($2)) AND state <> 'DELETED'",
-        "SELECT s.product_id, subscription_id, offer_id, product_family, partner_id, reseller_mpn_id, quantity, state,
-             EXISTS (SELECT 1 FROM subscription_changes c WHERE c.subscription_id = s.subscription_id
-                 AND c.kind = 'ORDERED' AND c.actor_organization_id = s.customer_id) AS own_purchase
+        "SELECT s.product_id, subscription_id, offer_id, product_family, partner_id, reseller_mpn_id, quantity, state
          FROM subscriptions s JOIN offers USING (offer_id)
          WHERE customer_id = $1 AND s.product_id = ANY($2) AND state <> 'DELETED'",
     )

@@ -27,7 +27,7 @@ pub struct Ground {
     pub plans: BTreeMap<Id<Product>, BTreeSet<Uuid>>,
     /// The named users whom the customer has.
     pub members: PerUser<Member>,
-    /// The distinct holdings among them.
+    /// Their holdings, each once, and those which only a part of somebody's licenses would be.
     pub held: Vec<Held>,
 }
 

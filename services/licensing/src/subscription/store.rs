@@ -1,6 +1,6 @@
 //! Subscriptions in SQL.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::names::sort_key;
 use base::{Fault, Id, Keyset, Page, Seek, Timestamp};
@@ -397,18 +397,17 @@ fn order_key(version: i64) -> String {
     format!("{:019}", i64::MAX - version)
 }
 
-/// Whether the customer ordered it by itself (C26), as its first line says.
-pub async fn is_own_purchase(tx: &mut Tx, subscription: &Subscription) -> Result<bool, Fault> {
-    let ordered: Option<Id<Change>> = tx
+/// What a customer ordered by itself (C26), as the first lines of the histories say.
+pub async fn own_purchases(tx: &mut Tx, customer: Id<Organization>) -> Result<BTreeSet<Id<Subscription>>, Fault> {
+    let ordered: Vec<Id<Subscription>> = tx
         .sql(
-            "SELECT change_id FROM subscription_changes
-             WHERE subscription_id = $1 AND kind = 'ORDERED' AND actor_organization_id = $2",
+            "SELECT subscription_id FROM subscriptions JOIN subscription_changes USING (subscription_id)
+             WHERE customer_id = $1 AND state <> 'DELETED' AND kind = 'ORDERED' AND actor_organization_id = $1",
         )
-        .bind(subscription.id)
-        .bind(subscription.customer)
-        .optional()
+        .bind(customer)
+        .all()
         .await?;
-    Ok(ordered.is_some())
+    Ok(ordered.into_iter().collect())
 }
 
 /// Writes a line of the history.

@@ -119,7 +119,7 @@ impl PlaceOrder {
         if !purchase_permission::store::is_on(&mut cx.tx, self.customer, base.partner, &family).await? {
             return Err(not_permitted(&family));
         }
-        if store::is_own_purchase(&mut cx.tx, &base).await? {
+        if store::own_purchases(&mut cx.tx, self.customer).await?.contains(&base.id) {
             return Err(not_bought_by_partner(&family));
         }
         base.check_active()?;
