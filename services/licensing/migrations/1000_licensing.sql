@@ -218,12 +218,14 @@ CREATE TABLE catalog (
 );
 INSERT INTO catalog (catalog_id) VALUES (1);
 
--- In which families of products a partner lets a customer buy by itself.
+-- In which families of products a partner lets a customer buy by itself. It is turned under an access, whose epoch tells
+-- which end of the relationship is the end of it too, in whatever order they are told.
 CREATE TABLE purchase_permissions (
     customer_id UUID NOT NULL,
     partner_id UUID NOT NULL,
     product_family TEXT COLLATE "C" NOT NULL,
     permitted BOOLEAN NOT NULL,
+    access_epoch BIGINT NOT NULL,
     update_time TIMESTAMPTZ NOT NULL,
     PRIMARY KEY (customer_id, partner_id, product_family)
 );

@@ -1,17 +1,21 @@
 //! What happens to subscriptions by itself has happened for everybody who asks, written down or not.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use db::Db;
+use licensing::api::Api;
 use licensing::subscription::sweep;
+use proto::licensing::v1::license_service_server::LicenseService as _;
 use proto::licensing::v1::subscription::State;
 use proto::licensing::v1::{LimitUnit, PlaceOrderRequest, StateReason, UpsertOfferRequest};
 use rstest::rstest;
 use testkit::database::Kind;
-use tests::world::{PASSWORD, World};
+use tests::world::{PASSWORD, World, authorized, soon};
 use uuid::Uuid;
 
 use super::desk::{Desk, bought, tried, unpaid};
+use super::races::{hold_pools, waiting};
 use super::reason;
 use super::trade::{Licenses, Shop, Trade, change, line, words};
 
@@ -107,4 +111,46 @@ async fn a_subscription_that_cannot_be_ended_keeps_no_other_from_its_end(
     world.clock.advance(DAY * 90);
     sweep::run(world.licensing.host()).await.unwrap();
     assert_eq!((deleted(&db, &broken.customer).await, deleted(&db, &whole.customer).await), (0, 1));
+}
+
+/// Why a call was refused, as the journal says.
+async fn refusal(db: &Db) -> Option<String> {
+    let mut tx = db.snapshot().await.unwrap();
+    let reason = tx.sql("SELECT reason FROM journal WHERE outcome = 'FAILED'").optional().await.unwrap();
+    tx.rollback().await;
+    reason
+}
+
+#[tokio::test]
+async fn what_is_due_is_written_down_while_an_answer_is_worth_anything_and_the_rest_the_next_time() {
+    let world = World::start(Kind::Postgres).await;
+    let trade = Trade::begin(&world).await;
+    for _ in 0..2 {
+        let id = bought(&world, &trade, 5).await.subscription_id;
+        Desk::of(&world).await.suspend(trade.seller(), unpaid(&id)).await.unwrap();
+    }
+    let users = world.told_users(&trade.customer, 1).await;
+    let (_, helper) = later(&world, &trade, 90).await;
+    let database = world.licensing.db().await;
+    let held = hold_pools(&database, trade.customer.parse().unwrap()).await;
+    let worth = Duration::from_secs(2);
+    let mut request = authorized(&helper, change(&trade.customer, &users, &[&trade.product], &[]));
+    request.set_timeout(worth);
+    let api = Api(Arc::clone(world.licensing.host()));
+    let asking = tokio::spawn(async move { api.update_licenses(request).await });
+    waiting(&database, 1).await;
+    assert_eq!(reason(&asking.await.unwrap()), "DEADLINE_EXCEEDED");
+    held.rollback().await;
+    let refused = async {
+        loop {
+            if let Some(reason) = refusal(&database).await {
+                break reason;
+            }
+        }
+    };
+    assert_eq!(soon("the call ends after its caller has gone", refused).await, "CONTENTION");
+    assert_eq!(deleted(&database, &trade.customer).await, 1);
+
+    let owned = Shop::of(&world).await.entitlements(&helper, &trade.customer).await.unwrap().entitlements;
+    assert_eq!((owned.len(), deleted(&database, &trade.customer).await), (0, 2));
 }

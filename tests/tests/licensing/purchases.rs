@@ -1,7 +1,12 @@
 //! Customers who buy by themselves where a partner lets them.
 
 use proto::identity::v1::Role;
+use std::sync::Arc;
+use std::time::Duration;
+
+use licensing::api::Api;
 use proto::licensing::v1::purchase_permission_service_client::PurchasePermissionServiceClient;
+use proto::licensing::v1::purchase_permission_service_server::PurchasePermissionService as _;
 use proto::licensing::v1::{
     GetPurchasePermissionsRequest, OrderLine, PlaceOrderRequest, PurchasePermission, SetPurchasePermissionRequest,
     Subscription, UpsertOfferRequest,
@@ -12,8 +17,10 @@ use testkit::database::Kind;
 use tests::world::{Grant, Registered, World, authorized, fresh, wrong_fields};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
+use uuid::Uuid;
 
 use super::desk::{Desk, paid, unpaid, unwanted};
+use super::races::{another, waiting};
 use super::trade::{Shop, Trade, line, person};
 use super::{detail, outcome, reason};
 
@@ -245,6 +252,44 @@ async fn a_permission_ends_with_the_relationship_and_does_not_come_back_with_it(
     switches.set(&buyer.agent, turned(buyer.id(), true)).await.unwrap();
     world.told_access(buyer.id(), provider, ended).await;
     shop.order(buyer.token(), order).await.unwrap();
+
+    // It ended once more, and that is told after its return.
+    let access = |epoch: i64, active: bool| Grant { epoch, ..if active { Grant::PROVIDER } else { ended } };
+    world.told_access(buyer.id(), provider, access(5, true)).await;
+    world.told_access(buyer.id(), provider, access(4, false)).await;
+    assert!(!switches.get(buyer.token(), buyer.id()).await.unwrap()[0].permitted);
+}
+
+#[tokio::test]
+async fn of_two_who_turn_a_switch_on_for_the_first_time_the_later_one_is_answered_what_the_other_one_stored() {
+    let world = World::start(Kind::Postgres).await;
+    let buyer = Buyer::begin(&world).await;
+    let database = world.licensing.db().await;
+    let mut held = database.write().await.unwrap();
+    let [customer, provider]: [Uuid; 2] =
+        [buyer.id(), &buyer.trade.provider.organization_id].map(|id| id.parse().unwrap());
+    let text = "INSERT INTO purchase_permissions (customer_id, partner_id, product_family, permitted, access_epoch, update_time)
+                VALUES ($1, $2, $3, TRUE, 1, $4)";
+    held.sql(text).bind(customer).bind(provider).bind(FAMILY).bind(world.clock.now()).execute().await.unwrap();
+    let (own, replica) = (Api(Arc::clone(world.licensing.host())), another(&world, Kind::Postgres).await.unwrap());
+    let mut turning = Vec::new();
+    for (api, waiters) in [(own, 1), (replica, 2)] {
+        let request = authorized(&buyer.agent, turned(buyer.id(), true));
+        turning.push(tokio::spawn(async move { api.set_purchase_permission(request).await }));
+        waiting(&database, waiters).await;
+        world.clock.advance(Duration::from_secs(1));
+    }
+    held.rollback().await;
+    let mut answers = Vec::new();
+    for one in turning {
+        answers.push(one.await.unwrap().unwrap().into_inner().permission.unwrap());
+    }
+    let mut tx = database.snapshot().await.unwrap();
+    let text = "SELECT COUNT(*) FROM journal WHERE action = 'PurchasePermissionGranted'";
+    let recorded: i64 = tx.sql(text).one().await.unwrap();
+    tx.rollback().await;
+    assert_eq!((&answers[0], recorded), (&answers[1], 1));
+    assert_eq!(Switches::of(&world).await.get(&buyer.agent, buyer.id()).await.unwrap(), answers[..1]);
 }
 
 #[rstest]

@@ -39,27 +39,26 @@ pub async fn get(tx: &mut Tx, customer: Id<Organization>, partner: Id<Organizati
     .await
 }
 
-/// Takes a fact over, unless one of that epoch or a later one is here; false then.
-pub async fn put(tx: &mut Tx, told: &Access) -> Result<bool, Fault> {
-    let written = tx
-        .sql(
-            "INSERT INTO accesses (customer_id, partner_id, kind, active, delegated_admin, order_right, epoch)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)
-             ON CONFLICT (customer_id, partner_id) DO UPDATE SET
-                 kind = excluded.kind, active = excluded.active, delegated_admin = excluded.delegated_admin,
-                 order_right = excluded.order_right, epoch = excluded.epoch
-             WHERE accesses.epoch < excluded.epoch",
-        )
-        .bind(told.customer)
-        .bind(told.partner)
-        .bind(told.kind.map(|kind| kind.as_str().to_owned()))
-        .bind(told.active)
-        .bind(told.delegated_admin)
-        .bind(told.order_right)
-        .bind(told.epoch)
-        .execute()
-        .await?;
-    Ok(written == 1)
+/// Takes a fact over, unless one of that epoch or a later one is here.
+pub async fn put(tx: &mut Tx, told: &Access) -> Result<(), Fault> {
+    tx.sql(
+        "INSERT INTO accesses (customer_id, partner_id, kind, active, delegated_admin, order_right, epoch)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (customer_id, partner_id) DO UPDATE SET
+             kind = excluded.kind, active = excluded.active, delegated_admin = excluded.delegated_admin,
+             order_right = excluded.order_right, epoch = excluded.epoch
+         WHERE accesses.epoch < excluded.epoch",
+    )
+    .bind(told.customer)
+    .bind(told.partner)
+    .bind(told.kind.map(|kind| kind.as_str().to_owned()))
+    .bind(told.active)
+    .bind(told.delegated_admin)
+    .bind(told.order_right)
+    .bind(told.epoch)
+    .execute()
+    .await
+    .map(drop)
 }
 
 /// Takes over whom an invitation names, unless that version or a later one is here.

@@ -86,7 +86,8 @@ async fn take_over(cx: &mut Cx<Licensing>, told: &[Told]) -> Result<(), Fault> {
             Told::User(user) if user.state == State::Deleted => take_over_deletion(cx, user).await?,
             Told::User(user) => drop(user::store::put(tx, user).await?),
             Told::Access { access, decision } => {
-                if access::store::put(tx, access).await? && !access.active {
+                access::store::put(tx, access).await?;
+                if !access.active {
                     end_permissions(cx, access).await?;
                 }
                 if let Some(decision) = decision {
@@ -103,10 +104,11 @@ async fn take_over(cx: &mut Cx<Licensing>, told: &[Told]) -> Result<(), Fault> {
     Ok(())
 }
 
-/// What a partner let its customer buy ends with their relationship, and does not come back with it (C26).
+/// What a partner let its customer buy ends with their relationship, and does not come back with it (C26), also when its
+/// return is told first.
 async fn end_permissions(cx: &mut Cx<Licensing>, access: &Access) -> Result<(), Fault> {
     let (customer, partner, now) = (access.customer, access.partner, cx.now());
-    for product_family in purchase_permission::store::end(&mut cx.tx, customer, partner, now).await? {
+    for product_family in purchase_permission::store::end(&mut cx.tx, access, now).await? {
         let ended = PurchasePermission { customer, partner, product_family, permitted: false, update_time: Some(now) };
         cx.record(purchase_permission::ops::turned(&ended).organization(partner.uuid()));
     }

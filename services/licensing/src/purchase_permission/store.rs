@@ -4,6 +4,7 @@ use base::{Fault, Id, Timestamp};
 use db::{Record, Row, Tx};
 
 use super::PurchasePermission;
+use crate::access::Access;
 use crate::organization::Organization;
 
 impl Record for PurchasePermission {
@@ -53,20 +54,16 @@ pub async fn families(
     .await
 }
 
-/// Turns off what a partner lets a customer buy, and answers in which families that was.
-pub async fn end(
-    tx: &mut Tx,
-    customer: Id<Organization>,
-    partner: Id<Organization>,
-    now: Timestamp,
-) -> Result<Vec<String>, Fault> {
+/// Turns off what a partner let a customer buy before an access ended, and answers in which families that was.
+pub async fn end(tx: &mut Tx, ended: &Access, now: Timestamp) -> Result<Vec<String>, Fault> {
     tx.sql(
-        "UPDATE purchase_permissions SET permitted = FALSE, update_time = $3
-         WHERE customer_id = $1 AND partner_id = $2 AND permitted
+        "UPDATE purchase_permissions SET permitted = FALSE, update_time = $4
+         WHERE customer_id = $1 AND partner_id = $2 AND permitted AND access_epoch < $3
          RETURNING product_family",
     )
-    .bind(customer)
-    .bind(partner)
+    .bind(ended.customer)
+    .bind(ended.partner)
+    .bind(ended.epoch)
     .bind(now)
     .all()
     .await
@@ -111,14 +108,17 @@ pub async fn is_on(
     Ok(permitted.unwrap_or_default())
 }
 
-/// Turns a switch. False when it stands so already.
+/// Turns a switch, under the access of the partner that turns it. False when it stands so already.
 pub async fn put(tx: &mut Tx, permission: &PurchasePermission, now: Timestamp) -> Result<bool, Fault> {
     let turned = tx
         .sql(
-            "INSERT INTO purchase_permissions (customer_id, partner_id, product_family, permitted, update_time)
-             VALUES ($1, $2, $3, $4, $5)
+            "INSERT INTO purchase_permissions (customer_id, partner_id, product_family, permitted, access_epoch,
+                 update_time)
+             SELECT customer_id, partner_id, $3, $4, epoch, $5 FROM accesses
+             WHERE customer_id = $1 AND partner_id = $2
              ON CONFLICT (customer_id, partner_id, product_family) DO UPDATE SET
-                 permitted = excluded.permitted, update_time = excluded.update_time
+                 permitted = excluded.permitted, access_epoch = excluded.access_epoch,
+                 update_time = excluded.update_time
              WHERE purchase_permissions.permitted <> excluded.permitted",
         )
         .bind(permission.customer)
