@@ -366,10 +366,12 @@ async fn a_long_list_is_never_left_to_a_plan_that_was_made_without_it() {
     assert!(kept > 0, "a short list is what plans are kept for");
     let _: i64 = tx.sql(LISTED).bind(list(10_000)).one().await.unwrap();
     assert_eq!(kept_plan(&mut tx, LISTED).await, kept);
+    let _: i64 = tx.sql(LISTED).bind(list(10)).one().await.unwrap();
+    assert_eq!(kept_plan(&mut tx, LISTED).await, kept + 1, "what comes after it uses its kept plan");
     tx.commit().await.unwrap();
     let mut tx = notes.db.write().await.unwrap();
     let _: i64 = tx.sql(LISTED).bind(list(10)).one().await.unwrap();
-    assert_eq!(kept_plan(&mut tx, LISTED).await, kept + 1, "the next transaction keeps its plans");
+    assert_eq!(kept_plan(&mut tx, LISTED).await, kept + 2, "and so does the next transaction");
 }
 
 /// How the server would find one note.

@@ -70,7 +70,7 @@ impl<T> Ord for Id<T> {
 }
 impl<T> Hash for Id<T> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.uuid.hash(state);
+        state.write_u128(self.uuid.as_u128());
     }
 }
 impl<T> fmt::Display for Id<T> {

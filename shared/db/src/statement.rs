@@ -148,10 +148,8 @@ impl<'t> Statement<'t> {
     /// May run, and PostgreSQL does not use a kept plan for a long list.
     async fn ready(&mut self) -> Result<(), Fault> {
         self.check()?;
-        if self.values.iter().any(|value| value.elements() > SHORT_LIST) {
-            self.tx.plan_by_value().await?;
-        }
-        Ok(())
+        let has_long_list = self.values.iter().any(|value| value.elements() > SHORT_LIST);
+        self.tx.plan_by_value(has_long_list).await
     }
 
     /// A failed statement ends the transaction on both databases, and every `$n` must be bound.

@@ -37,8 +37,8 @@ pub struct Tx {
     pub(crate) session: Session,
     pub(crate) writable: bool,
     pub(crate) broken: bool,
-    /// PostgreSQL plans every statement for its values.
-    planned_by_value: bool,
+    /// PostgreSQL plans statements for their values.
+    plans_by_value: bool,
 }
 
 impl Tx {
@@ -61,7 +61,7 @@ impl Tx {
             }
         };
         begun.map_err(error::statement)?;
-        Ok(Self { session, writable, broken: false, planned_by_value: false })
+        Ok(Self { session, writable, broken: false, plans_by_value: false })
     }
 
     /// A statement in portable SQL.
@@ -102,17 +102,21 @@ impl Tx {
         Ok(())
     }
 
-    /// From now on PostgreSQL plans every statement of this transaction for its values. After five runs of a prepared
+    /// Whether PostgreSQL plans the next statements of this transaction for their values. After five runs of a prepared
     /// statement it may keep one plan for all values, and without the elements in sight that plan compares every row with
-    /// every element of a list, where it would hash them.
-    pub(crate) async fn plan_by_value(&mut self) -> Result<(), Fault> {
-        if let (Session::Postgres(session), false) = (&mut self.session, self.planned_by_value) {
-            let set = session.execute(raw_sql("SET LOCAL plan_cache_mode = force_custom_plan")).await;
-            set.map_err(|error| {
+    /// every element of a list, where it would hash them. What has no list keeps its plan: half a megabyte of a reply would
+    /// only be copied, again and again, while it is planned.
+    pub(crate) async fn plan_by_value(&mut self, wanted: bool) -> Result<(), Fault> {
+        if let (Session::Postgres(session), true) = (&mut self.session, self.plans_by_value != wanted) {
+            let set = match wanted {
+                true => raw_sql("SET LOCAL plan_cache_mode = force_custom_plan"),
+                false => raw_sql("SET LOCAL plan_cache_mode TO DEFAULT"),
+            };
+            session.execute(set).await.map_err(|error| {
                 self.broken = true;
                 error::statement(error)
             })?;
-            self.planned_by_value = true;
+            self.plans_by_value = wanted;
         }
         Ok(())
     }

@@ -76,8 +76,13 @@ impl Places {
     }
 
     /// Each place, ascending.
-    pub fn each(self) -> impl Iterator<Item = usize> {
-        (0..PRODUCTS_MAX).filter(move |place| self.0 >> place & 1 == 1)
+    pub fn each(self) -> impl ExactSizeIterator<Item = usize> {
+        let mut left = self.0;
+        (0..left.count_ones() as usize).map(move |_| {
+            let next = left.trailing_zeros() as usize;
+            left &= left.wrapping_sub(1);
+            next
+        })
     }
 }
 

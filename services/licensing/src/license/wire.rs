@@ -69,10 +69,11 @@ impl Wire for UpdateLicenses {
 
     fn present(updated: Updated) -> Self::Response {
         let Updated { change, outcomes, after, suspended, dry } = &updated;
+        let products: Vec<String> = change.products.iter().map(ToString::to_string).collect();
         let result = |(user, outcome)| {
             let licenses = after.get(user).map(present_held).unwrap_or_default();
-            let warnings = warnings(change, *suspended, outcome);
-            pb::LicenseResult { licenses, warnings, ..result(change, *dry, user, outcome) }
+            let warnings = warnings(&products, *suspended, outcome);
+            pb::LicenseResult { licenses, warnings, ..result(&products, *dry, user, outcome) }
         };
         let results: Vec<pb::LicenseResult> = change.users.iter().zip(outcomes).map(result).collect();
         pb::UpdateLicensesResponse { results: size::fit(results, size::short_result) }
@@ -85,9 +86,9 @@ fn excluded(form: &mut Form, at: usize, give: &pb::LicenseToAssign) -> Excluded 
     give.excluded_service_plan_ids.iter().enumerate().filter_map(read).collect()
 }
 
-fn result(change: &Change, dry: bool, user: &Id<User>, outcome: &Outcome) -> pb::LicenseResult {
+fn result(products: &[String], dry: bool, user: &Id<User>, outcome: &Outcome) -> pb::LicenseResult {
     use pb::license_result::Outcome as Word;
-    let product = |place: usize| change.products.get(place).map(ToString::to_string).unwrap_or_default();
+    let product = |place: usize| products.get(place).cloned().unwrap_or_default();
     let ids = |places: Places| places.each().map(product).collect();
     let mut result = pb::LicenseResult { user_id: user.to_string(), ..Default::default() };
     match outcome {
@@ -143,15 +144,15 @@ fn error(obstacle: &Obstacle, product: impl Fn(usize) -> String) -> pb::LicenseE
 }
 
 /// What whoever changed should know of it.
-fn warnings(change: &Change, suspended: Places, outcome: &Outcome) -> Vec<pb::LicenseWarning> {
+fn warnings(products: &[String], suspended: Places, outcome: &Outcome) -> Vec<pb::LicenseWarning> {
     let Outcome::Changed(effect) = outcome else { return Vec::new() };
-    let products = effect.taken.shared_with(suspended).each().filter_map(|place| change.products.get(place));
-    let warning = |product: &Id<Product>| pb::LicenseWarning {
+    let idle = effect.taken.shared_with(suspended).each().filter_map(|place| products.get(place));
+    let warning = |product: &String| pb::LicenseWarning {
         code: pb::license_warning::Code::SeatSuspended.into(),
         message: "every subscription to the product is suspended: the seat that is free now serves nobody".to_owned(),
-        product_id: product.to_string(),
+        product_id: product.clone(),
     };
-    products.map(warning).collect()
+    idle.map(warning).collect()
 }
 
 fn present_held(held: &Held) -> Vec<pb::HeldLicense> {
