@@ -3,13 +3,14 @@
 use proto::identity::v1::identity_fact::Fact;
 use proto::identity::v1::{IdentityFact, Role, user_fact};
 use proto::licensing::v1::list_license_users_request::{Seek, Selector};
-use proto::licensing::v1::{ListLicenseUsersRequest, license_user};
+use proto::licensing::v1::{ListLicenseUsersRequest, UpdateLicensesRequest, license_user};
 use rstest::rstest;
 use testkit::database::Kind;
 use tests::world::{Grant, World, fresh, wrong_fields};
 use tonic::Code;
 
-use super::trade::{Licenses, Trade, change, person};
+use super::plans::suite;
+use super::trade::{Licenses, Trade, change, give, person};
 use super::{outcome, reason};
 
 /// Users of the customer in the order of their names, some of them elsewhere and one deleted.
@@ -158,4 +159,37 @@ async fn users_are_listed_for_who_may_see_their_licenses(
         world.told_access(&trade.customer, &trade.reseller.organization_id, without).await;
         assert_eq!(reason(&licenses.list(token, of(&trade.customer)).await), "DELEGATED_ADMIN_REQUIRED");
     }
+}
+
+#[rstest]
+#[tokio::test]
+async fn of_users_who_hold_much_fewer_make_a_page_and_the_next_one_has_the_others(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let world = World::shared(kind).await;
+    let trade = Trade::begin(world).await;
+    let mut licenses = Licenses::of(world).await;
+    let (token, customer) = (trade.helper(), trade.customer.as_str());
+    let plans: Vec<String> = (0..101).map(|_| fresh()).collect();
+    let plans: Vec<&str> = plans.iter().map(String::as_str).collect();
+    let product = suite(world, &trade, &plans, 1_000).await;
+    let mut users = world.told_users(customer, 1_000).await;
+    let left_out =
+        UpdateLicensesRequest { assign: vec![give(&product, &plans[1..])], ..change(customer, &users, &[], &[]) };
+    licenses.update(token, left_out).await.unwrap();
+    let all = ListLicenseUsersRequest { customer_id: customer.to_owned(), page_size: 1_000, ..Default::default() };
+    let first = licenses.list(token, all.clone()).await.unwrap();
+    let next = ListLicenseUsersRequest { page_token: first.next_page_token.clone(), ..all.clone() };
+    let next = licenses.list(token, next).await.unwrap();
+    assert!((500..1_000).contains(&first.users.len()), "{}", first.users.len());
+    assert_eq!((next.next_page_token.as_str(), next.previous_page_token.is_empty()), ("", false));
+    let both = first.users.iter().chain(&next.users);
+    assert!(both.clone().all(|user| user.licenses[0].excluded_service_plan_ids.len() == 100));
+    let mut found: Vec<String> = both.map(|user| user.user_id.clone()).collect();
+    let last = licenses.list(token, ListLicenseUsersRequest { seek: Seek::Last.into(), ..all }).await.unwrap();
+    assert_eq!(last.users.last(), next.users.last());
+    assert_eq!((last.users.len(), last.previous_page_token.is_empty()), (first.users.len(), false));
+    found.sort();
+    users.sort();
+    assert_eq!(found, users);
 }

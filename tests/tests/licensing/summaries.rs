@@ -56,18 +56,25 @@ async fn a_selection_is_summarized_by_product_with_its_users_in_order_of_their_n
         [trade.provider.organization_id.as_str()],
         "the provider is to be asked"
     );
-    let source = &mail.entitlement.as_ref().unwrap().sources[0];
-    assert_eq!((&source.subscription_id, &source.offer_id), (&placed.subscriptions[0].subscription_id, &trade.offer));
+    let more = world.told_users(customer, 2).await;
+    licenses.update(token, change(customer, &more, &[&trade.product], &[])).await.unwrap();
+    let exhausted = licenses.summarize(token, of(customer, &users)).await.unwrap().summaries.remove(0);
+    let owned = exhausted.entitlement.unwrap();
+    assert_eq!((owned.available, owned.buy_more), (0, true));
+    let source = &owned.sources[0];
+    assert_eq!(
+        (&source.subscription_id, &source.offer_id),
+        (&placed.subscriptions[0].subscription_id, &trade.offer),
+        "more is bought there"
+    );
 
     let both = licenses.summarize(token, of(customer, &users[..2])).await.unwrap();
     assert_eq!(both.summaries[1].holding(), Holding::All);
     let one = licenses.summarize(token, of(customer, &users[2..])).await.unwrap();
     assert!(one.summaries.iter().all(|summary| summary.holding() == Holding::None));
-    assert_eq!(
-        licenses.summarize(token, of(customer, &users)).await.unwrap(),
-        summary,
-        "the answer is always the same"
-    );
+    let again = licenses.summarize(token, of(customer, &users)).await.unwrap();
+    assert_eq!((&again.users, &again.summaries[1]), (&summary.users, &summary.summaries[1]));
+    assert_eq!(licenses.summarize(token, of(customer, &users)).await.unwrap(), again, "the answer is always the same");
 }
 
 #[rstest]

@@ -1,18 +1,41 @@
 //! How large an answer about licenses becomes, and what is left out of one that would be too large.
 //!
 //! What became of each user, and who holds what, always has its place: the limits of the requests see to that. Details share
-//! what is left, in the order of the answer; from the first on for which it does not suffice, all are left out.
+//! what is left, in the order of the answer; from the first on for which it does not suffice, all are left out. A list that
+//! comes in pages leaves nothing out: its page ends where the space does.
 
 use prost::Message;
 use proto::licensing::v1 as pb;
 
-use super::REPLY_BYTES_MAX;
+use super::{Held, REPLY_BYTES_MAX};
+use crate::user::User;
 
 /// Bytes of what an answer says beside its parts, at most: the selected users of a summary, tokens, partners.
 const BESIDE: usize = 768 * 1024;
 
 /// Bytes before each part: its field's number and its length.
 const HEAD: usize = 5;
+
+/// Bytes of an id: its field's number, its length and the id.
+const ID: usize = 38;
+
+/// Bytes of a listed user, at most, beside what they hold and the letters of their names.
+const USER: usize = ID + 16;
+
+/// Bytes of a listed user, at most.
+pub(super) fn user(user: &User, held: Option<&Held>) -> usize {
+    let licenses = held.into_iter().flat_map(|held| held.0.values()).map(|excluded| HEAD + ID * (1 + excluded.len()));
+    HEAD + USER + user.display_name.len() + user.sign_in_name.len() + licenses.sum::<usize>()
+}
+
+/// How many parts of so many bytes a page holds, from the first on: one at least, so that every page leads on.
+pub(super) fn fitting(parts: impl Iterator<Item = usize>) -> usize {
+    let sums = parts.scan(BESIDE, |sum, bytes| {
+        *sum += bytes;
+        Some(*sum)
+    });
+    sums.take_while(|sum| *sum <= REPLY_BYTES_MAX).count().max(1)
+}
 
 /// The parts of an answer, whole as long as there is space for their details, and then in short.
 pub(super) fn fit<M: Message>(parts: Vec<M>, short: impl Fn(&M) -> M) -> Vec<M> {
@@ -98,6 +121,13 @@ mod tests {
         }
         let size = pb::UpdateLicensesResponse { results: fitted }.encoded_len();
         assert!(size <= REPLY_BYTES_MAX && size > REPLY_BYTES_MAX / 2, "{size}");
+    }
+
+    #[test]
+    fn a_page_ends_where_the_space_does_and_holds_one_at_least() {
+        assert_eq!(fitting([1_000; 50].into_iter()), 50);
+        assert_eq!(fitting([1_000_000; 50].into_iter()), 3);
+        assert_eq!(fitting([REPLY_BYTES_MAX; 50].into_iter()), 1);
     }
 
     #[test]

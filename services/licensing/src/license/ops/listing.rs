@@ -5,6 +5,7 @@ use service::page_token::{self, Tokens};
 use service::{Cx, Operation};
 
 use crate::Licensing;
+use crate::license::size;
 use crate::license::store::listing::{self, Filter};
 use crate::license::store::{self, Holdings};
 use crate::organization::Organization;
@@ -42,10 +43,14 @@ impl Operation for ListLicenseUsers {
     async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<LicenseUsers, Fault> {
         let scope = cx.page_scope(&format!("{}|{:?}", self.customer, self.filter));
         let seek = page_token::seek(&cx.host().keys, &scope, &self.page_token, self.start.clone())?;
-        let page = listing::users(&mut cx.tx, self.customer, &self.filter, &seek, self.page_size).await?;
-        let tokens = Tokens::of(&cx.host().keys, &scope, &page);
-        let ids: Vec<Id<User>> = page.rows.iter().map(|user| user.id).collect();
+        let rows = listing::users(&mut cx.tx, self.customer, &self.filter, &seek, self.page_size).await?;
+        let ids: Vec<Id<User>> = rows.iter().take(self.page_size).map(|user| user.id).collect();
         let holdings = store::held(&mut cx.tx, self.customer, &ids).await?;
+        // Of users who hold much, fewer make a page.
+        let users = rows.iter().take(self.page_size).map(|user| size::user(user, holdings.held_by(user.id)));
+        let fitting = size::fitting(users);
+        let page = Page::cut(rows, fitting, &seek, listing::position);
+        let tokens = Tokens::of(&cx.host().keys, &scope, &page);
         Ok(LicenseUsers { page, holdings, tokens })
     }
 }

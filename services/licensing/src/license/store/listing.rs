@@ -2,7 +2,7 @@
 
 use base::country::Country;
 use base::names::prefix_end;
-use base::{Fault, Id, Keyset, Page, Seek};
+use base::{Fault, Id, Keyset, Seek};
 use db::Tx;
 
 use crate::organization::Organization;
@@ -47,48 +47,50 @@ pub struct Filter {
     pub sign_in_prefix: String,
 }
 
-/// One page of a customer's users by name.
+/// A customer's users by name, in the seek's own direction, and one more than the limit when there are more.
 pub async fn users(
     tx: &mut Tx,
     customer: Id<Organization>,
     filter: &Filter,
     seek: &Seek,
     limit: usize,
-) -> Result<Page<User>, Fault> {
-    let rows = tx
-        .sql(
-            "SELECT user_id, customer_id, display_name, sign_in_name, sort_key, usage_location, state, version
-             FROM users
-             WHERE customer_id = $1 AND state = $2 AND sort_key >= $3",
-        )
-        .bind(customer)
-        .bind(filter.state.as_str())
-        .bind(&filter.name_prefix)
-        .when(prefix_end(&filter.name_prefix), "AND sort_key < $?")
-        .when(Some(&filter.sign_in_prefix).filter(|prefix| !prefix.is_empty()).cloned(), "AND sign_in_key >= $?")
-        .when(prefix_end(&filter.sign_in_prefix), "AND sign_in_key < $?")
-        .when(filter.location.map(|location| location.as_str().to_owned()), "AND usage_location = $?")
-        .when(
-            filter.selector.has(),
-            "AND EXISTS (
-                 SELECT 1 FROM assignments a
-                 WHERE a.customer_id = users.customer_id AND a.product_id = $? AND a.user_id = users.user_id)",
-        )
-        .when(
-            filter.selector.lacks(),
-            "AND NOT EXISTS (
-                 SELECT 1 FROM assignments a
-                 WHERE a.customer_id = users.customer_id AND a.product_id = $? AND a.user_id = users.user_id)",
-        )
-        .when_set(
-            filter.selector == Selector::Unlicensed,
-            "AND NOT EXISTS (
-                 SELECT 1 FROM assignments a
-                 WHERE a.customer_id = users.customer_id AND a.user_id = users.user_id)",
-        )
-        .page(seek, limit, "sort_key", "user_id")
-        .all()
-        .await?;
-    let position = |user: &User| Keyset { key: user.sort_key.clone(), id: user.id.uuid() };
-    Ok(Page::cut(rows, limit, seek, position))
+) -> Result<Vec<User>, Fault> {
+    tx.sql(
+        "SELECT user_id, customer_id, display_name, sign_in_name, sort_key, usage_location, state, version
+         FROM users
+         WHERE customer_id = $1 AND state = $2 AND sort_key >= $3",
+    )
+    .bind(customer)
+    .bind(filter.state.as_str())
+    .bind(&filter.name_prefix)
+    .when(prefix_end(&filter.name_prefix), "AND sort_key < $?")
+    .when(Some(&filter.sign_in_prefix).filter(|prefix| !prefix.is_empty()).cloned(), "AND sign_in_key >= $?")
+    .when(prefix_end(&filter.sign_in_prefix), "AND sign_in_key < $?")
+    .when(filter.location.map(|location| location.as_str().to_owned()), "AND usage_location = $?")
+    .when(
+        filter.selector.has(),
+        "AND EXISTS (
+             SELECT 1 FROM assignments a
+             WHERE a.customer_id = users.customer_id AND a.product_id = $? AND a.user_id = users.user_id)",
+    )
+    .when(
+        filter.selector.lacks(),
+        "AND NOT EXISTS (
+             SELECT 1 FROM assignments a
+             WHERE a.customer_id = users.customer_id AND a.product_id = $? AND a.user_id = users.user_id)",
+    )
+    .when_set(
+        filter.selector == Selector::Unlicensed,
+        "AND NOT EXISTS (
+             SELECT 1 FROM assignments a
+             WHERE a.customer_id = users.customer_id AND a.user_id = users.user_id)",
+    )
+    .page(seek, limit, "sort_key", "user_id")
+    .all()
+    .await
+}
+
+/// Where a user stands in the list.
+pub fn position(user: &User) -> Keyset {
+    Keyset { key: user.sort_key.clone(), id: user.id.uuid() }
 }
