@@ -186,10 +186,10 @@ impl ReplayKey {
     }
 
     /// Saves the reply, sealed when it holds a secret.
-    pub(crate) async fn save(&self, tx: &mut Tx, keys: &ServiceKeys, reply: Vec<u8>, keep: Keep) -> Result<(), Fault> {
+    pub(crate) async fn save(&self, tx: &mut Tx, keys: &ServiceKeys, reply: &[u8], keep: Keep) -> Result<(), Fault> {
         let reply = match keep.secret_subject {
-            Some(_) => seal::seal(keys, LABEL, &self.binding(), &reply),
-            None => reply,
+            Some(_) => seal::seal(keys, LABEL, &self.binding(), reply),
+            None => reply.to_vec(),
         };
         let saved = tx
             .sql(

@@ -371,7 +371,7 @@ impl<O: Operation> Unit<O> {
             Some(key) if cx.refusal.is_some() => key.give_up(&mut cx.tx).await?,
             Some(key) => {
                 let keep = Keep { secret_subject: cx.secret_subject, continuation: cx.continuation };
-                key.save(&mut cx.tx, &keys, response.encode_to_vec(), keep).await?;
+                key.save(&mut cx.tx, &keys, &response.encode_to_vec(), keep).await?;
             }
             None => {}
         }
