@@ -13,6 +13,9 @@ use crate::user::User;
 /// Bytes of what an answer says beside its parts, at most: the selected users of a summary, tokens, partners.
 const BESIDE: usize = 768 * 1024;
 
+/// Bytes of its parts, at most.
+const SPACE: usize = REPLY_BYTES_MAX - BESIDE;
+
 /// Bytes before each part: its field's number and its length.
 const HEAD: usize = 5;
 
@@ -30,22 +33,21 @@ pub(super) fn user(user: &User, held: Option<&Held>) -> usize {
 
 /// How many parts of so many bytes a page holds, from the first on: one at least, so that every page leads on.
 pub(super) fn fitting(parts: impl Iterator<Item = usize>) -> usize {
-    let sums = parts.scan(BESIDE, |sum, bytes| {
+    let sums = parts.scan(0, |sum, bytes| {
         *sum += bytes;
         Some(*sum)
     });
-    sums.take_while(|sum| *sum <= REPLY_BYTES_MAX).count().max(1)
+    sums.take_while(|sum| *sum <= SPACE).count().max(1)
 }
 
 /// The parts of an answer, whole as long as there is space for their details, and then in short.
 pub(super) fn fit<M: Message>(parts: Vec<M>, short: impl Fn(&M) -> M) -> Vec<M> {
-    let space = REPLY_BYTES_MAX.saturating_sub(BESIDE);
     // Nearly always: nothing has to be made short to see that nothing has to be left out.
-    if parts.iter().map(|part| HEAD + part.encoded_len()).sum::<usize>() <= space {
+    if parts.iter().map(|part| HEAD + part.encoded_len()).sum::<usize>() <= SPACE {
         return parts;
     }
     let shorts: usize = parts.iter().map(|part| HEAD + short(part).encoded_len()).sum();
-    let mut left = space.saturating_sub(shorts);
+    let mut left = SPACE.saturating_sub(shorts);
     let mut fits = true;
     let fitted = parts.into_iter().map(|whole| {
         let brief = short(&whole);
