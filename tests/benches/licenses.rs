@@ -183,7 +183,7 @@ async fn prepare(world: &World, products: usize) -> Bench {
 
 /// Every product needs the one before it, does not go together with one that nobody has, and is not used everywhere.
 async fn add_rules(world: &World, products: &[String]) {
-    let operator = world.catalog_operator().await;
+    let operator = world.operator().await;
     let mut catalog = CatalogServiceClient::new(world.to_licensing().await);
     let mut plans = Vec::new();
     for product_id in products.iter().chain([&world.product("Harbor Shield").await]) {

@@ -1,9 +1,5 @@
 //! What licensing is told by the services that own it, told by hand: customers, their users, partners and accesses.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::net::SocketAddr;
-
 use proto::identity::v1::identity_fact::Fact as FactOfIdentity;
 use proto::identity::v1::{Cloud, IdentityFact, OrganizationFact, OrganizationKind, UserFact, organization, user_fact};
 use proto::licensing::v1::catalog_service_client::CatalogServiceClient;
@@ -13,7 +9,6 @@ use proto::licensing::v1::{
 };
 use proto::partner::v1::partner_fact::Fact as FactOfPartner;
 use proto::partner::v1::{Access, PartnerFact, PartnerKind, PartnerStanding, PartnershipStanding, partner_standing};
-use tokio::sync::Mutex;
 use tonic::Status;
 use uuid::Uuid;
 
@@ -55,19 +50,7 @@ pub fn fresh() -> String {
     Uuid::now_v7().to_string()
 }
 
-/// Of each world: how often one name can sign in is limited.
-static OPERATORS: Mutex<BTreeMap<SocketAddr, String>> = Mutex::const_new(BTreeMap::new());
-
 impl World {
-    /// An access token of the operator that many tests share, in a world whose clock nobody moves.
-    pub async fn catalog_operator(&self) -> String {
-        let mut operators = OPERATORS.lock().await;
-        match operators.entry(self.addresses[0].public) {
-            Entry::Occupied(known) => known.get().clone(),
-            Entry::Vacant(place) => place.insert(self.operator().await).clone(),
-        }
-    }
-
     /// Tells licensing something as identity would.
     pub async fn tell_of_identity(&self, version: i64, facts: Vec<FactOfIdentity>) -> Result<(), Status> {
         let facts = facts.into_iter().map(|fact| IdentityFact { version, fact: Some(fact) }).collect();
@@ -197,10 +180,7 @@ impl World {
         let content = format!("{HEADER}{name},PART,{product},PLAN,{plan},Plan of {name}\n").into_bytes();
         let request = ImportProductsRequest { content, request_id: fresh(), validate_only: false };
         let mut catalog = CatalogServiceClient::new(self.to_licensing().await);
-        catalog
-            .import_products(authorized(&self.catalog_operator().await, request))
-            .await
-            .expect("an operator imports");
+        catalog.import_products(authorized(&self.operator().await, request)).await.expect("an operator imports");
         product
     }
 
@@ -230,7 +210,7 @@ impl World {
     /// Lets the operator make an offer.
     pub async fn offer(&self, offer: UpsertOfferRequest) -> String {
         let mut catalog = CatalogServiceClient::new(self.to_licensing().await);
-        let made = catalog.upsert_offer(authorized(&self.catalog_operator().await, offer)).await;
+        let made = catalog.upsert_offer(authorized(&self.operator().await, offer)).await;
         made.expect("an operator makes offers").into_inner().offer.expect("an offer is answered").offer_id
     }
 

@@ -123,7 +123,8 @@ impl Doors {
         Ok(answer.into_inner().session.expect("a session begins"))
     }
 
-    /// An access token of the operator, who has replaced the temporary password.
+    /// An access token of the operator, who has replaced the temporary password. It is kept with the world whose it is
+    /// and good for five minutes more: how often one name signs in is limited.
     pub async fn operator(&self) -> String {
         let mut operator = self.operator.lock().await;
         if let Operator::New(way_in) = &*operator {

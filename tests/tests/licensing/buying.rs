@@ -149,7 +149,7 @@ async fn offers_are_judged_for_nobody_whom_the_caller_does_not_serve(
     for id in [&stranger, &fresh()] {
         let request = ListOffersRequest { customer_id: id.clone(), ..for_customer(&trade) };
         told.push(told_of(listed(world, trade.seller(), request.clone()).await, id));
-        assert_eq!(reason(&listed(world, &world.catalog_operator().await, request).await), "NOT_FOUND");
+        assert_eq!(reason(&listed(world, &world.operator().await, request).await), "NOT_FOUND");
     }
     assert!(told[0] == told[1] && told[0].0 == Code::NotFound, "{told:?}");
     let nobody = ListOffersRequest { customer_id: String::new(), ..for_customer(&trade) };
@@ -243,7 +243,7 @@ async fn entitlements_are_listed_by_license_group_and_say_who_uses_and_who_gives
     let tenant = ProductRules { target_type: TargetType::Tenant.into(), ..Default::default() };
     let publisher = ProductRules { assignment_authority: AssignmentAuthority::Publisher.into(), ..Default::default() };
     for (product, rules) in [(&beside, second), (&whole, tenant), (&published, publisher)] {
-        catalog.set(&world.catalog_operator().await, setting(product, rules)).await.unwrap();
+        catalog.set(&world.operator().await, setting(product, rules)).await.unwrap();
     }
     let client = EntitlementServiceClient::new(world.to_licensing().await);
     let list = async |groups: &[LicenseGroup], page_size: i32, page_token: &str| {

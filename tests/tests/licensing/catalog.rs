@@ -58,7 +58,7 @@ impl Products {
 #[tokio::test]
 async fn of_two_imports_at_once_the_second_is_compared_with_what_the_first_left() {
     let world = World::start(Kind::Postgres).await;
-    let operator = world.catalog_operator().await;
+    let operator = world.operator().await;
     let database = world.licensing.db().await;
     // Whoever writes a product waits, and whoever reads one does not.
     let mut held = database.write().await.unwrap();
@@ -83,7 +83,7 @@ async fn an_edition_is_taken_over_the_first_row_wins_and_the_same_file_again_cha
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
 ) {
     let world = World::start(kind).await;
-    let operator = world.catalog_operator().await;
+    let operator = world.operator().await;
     let mut products = Products::of(&world).await;
 
     let mut request = ImportProductsRequest { content: SMALL.to_vec(), request_id: fresh(), validate_only: true };
@@ -117,7 +117,7 @@ async fn an_edition_is_taken_over_the_first_row_wins_and_the_same_file_again_cha
 #[tokio::test]
 async fn a_newer_edition_renames_and_adds_and_deletes_nothing(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
     let world = World::start(kind).await;
-    let operator = world.catalog_operator().await;
+    let operator = world.operator().await;
     let mut products = Products::of(&world).await;
     let [kept, gone, new, plan, other] = std::array::from_fn(|_| fresh());
     let older = format!("{HEADER}Harbor,H,{kept},P,{plan},Plan\nTide,T,{gone},P,{plan},Plan\n");
@@ -143,7 +143,7 @@ async fn a_file_with_a_row_that_cannot_be_trusted_is_refused_as_a_whole_with_eve
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
 ) {
     let world = World::shared(kind).await;
-    let operator = world.catalog_operator().await;
+    let operator = world.operator().await;
     let mut products = Products::of(world).await;
     let [sound, plan] = [fresh(), fresh()];
     let broken = format!("{HEADER}Harbor,H,{sound},P,{plan},Plan\nHarbor,H,nothing,P,{plan},Plan\nHarbor,H\n");
@@ -191,7 +191,7 @@ pub(crate) fn published() -> Option<Vec<u8>> {
 async fn the_published_list_is_imported_in_one_call(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
     let Some(content) = published() else { return };
     let world = World::start(kind).await;
-    let operator = world.catalog_operator().await;
+    let operator = world.operator().await;
     let mut products = Products::of(&world).await;
     let begun = Instant::now();
     let report = products.import(&operator, &content).await.unwrap();
@@ -264,7 +264,7 @@ async fn products_are_found_by_the_beginning_of_their_name(#[values(Kind::Sqlite
     for name in ["One", "two", "Three"] {
         world.product(&format!("{unique} {name}")).await;
     }
-    let operator = world.catalog_operator().await;
+    let operator = world.operator().await;
     let mut products = Products::of(world).await;
     let request = ListProductsRequest { name_prefix: unique.to_uppercase(), page_size: 2, ..Default::default() };
     let page = products.list(&operator, request.clone()).await.unwrap();

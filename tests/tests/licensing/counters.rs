@@ -20,7 +20,7 @@ async fn verify(world: &World, token: &str) -> Result<VerifySeatsResponse, Statu
 
 /// The operator proves that no counter is wrong, whoever has just moved them.
 pub(crate) async fn counted_right(world: &World) {
-    let found = verify(world, &world.catalog_operator().await).await.unwrap();
+    let found = verify(world, &world.operator().await).await.unwrap();
     assert!(found.pools > 0 && found.drifts.is_empty(), "{found:?}");
 }
 

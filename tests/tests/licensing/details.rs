@@ -78,7 +78,7 @@ async fn a_location_that_is_not_allowed_is_named(#[values(Kind::Sqlite, Kind::Po
     bought(world, &trade, 5).await;
     let users = world.told_users(&trade.customer, 1).await;
     let rules = ProductRules { prohibited_usage_locations: vec!["DE".to_owned()], ..Default::default() };
-    Catalog::of(world).await.set(&world.catalog_operator().await, setting(&trade.product, rules)).await.unwrap();
+    Catalog::of(world).await.set(&world.operator().await, setting(&trade.product, rules)).await.unwrap();
     let request = change(&trade.customer, &users, &[&trade.product], &[]);
     let results = Licenses::of(world).await.update(trade.helper(), request).await.unwrap();
     let error = &results[0].errors[0];
@@ -87,7 +87,7 @@ async fn a_location_that_is_not_allowed_is_named(#[values(Kind::Sqlite, Kind::Po
 
 /// Products each of which has a plan that needs one of twenty others.
 async fn demanding(world: &World, count: usize) -> Vec<String> {
-    let operator = world.catalog_operator().await;
+    let operator = world.operator().await;
     let others: Vec<String> = (0..20).map(|_| Uuid::new_v4().to_string()).collect();
     let needed = Uuid::new_v4();
     let wanted = others.iter().map(|plan| format!("Tide,TIDE,{needed},P{plan},{plan},Plan {plan}\n"));

@@ -38,7 +38,7 @@ impl Offers {
 #[tokio::test]
 async fn an_offer_is_made_once_and_changed_under_its_etag(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
     let world = World::shared(kind).await;
-    let operator = world.catalog_operator().await;
+    let operator = world.operator().await;
     let product = world.product("Harbor Mail").await;
     let mut offers = Offers::of(world).await;
     let mut request =
@@ -91,7 +91,7 @@ async fn an_offer_is_made_once_and_changed_under_its_etag(#[values(Kind::Sqlite,
 #[tokio::test]
 async fn everything_that_is_wrong_with_an_offer_is_told_at_once(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
     let world = World::shared(kind).await;
-    let operator = world.catalog_operator().await;
+    let operator = world.operator().await;
     let mut offers = Offers::of(world).await;
     let good = World::offer_of(&fresh());
     for (request, expected) in [
@@ -133,7 +133,7 @@ async fn everything_that_is_wrong_with_an_offer_is_told_at_once(#[values(Kind::S
 #[tokio::test]
 async fn offers_are_found_by_product_country_and_availability(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
     let world = World::shared(kind).await;
-    let operator = world.catalog_operator().await;
+    let operator = world.operator().await;
     let product = world.product("Harbor Mail").await;
     for (name, countries, available) in
         [("everywhere", &[][..], true), ("Germany", &["DE"], true), ("gone", &["DE", "FR"], false)]

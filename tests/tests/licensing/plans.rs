@@ -24,7 +24,7 @@ pub(crate) async fn suite(world: &World, trade: &Trade, plans: &[&str], seats: i
     let rows: String = plans.iter().map(|plan| format!("Harbor Suite,S,{product},P,{plan},Plan\n")).collect();
     let content = format!("{HEADER}{rows}").into_bytes();
     let request = ImportProductsRequest { content, request_id: fresh(), validate_only: false };
-    let operator = world.catalog_operator().await;
+    let operator = world.operator().await;
     CatalogServiceClient::new(world.to_licensing().await)
         .import_products(authorized(&operator, request))
         .await
@@ -36,7 +36,7 @@ pub(crate) async fn suite(world: &World, trade: &Trade, plans: &[&str], seats: i
 }
 
 pub(crate) async fn rule(world: &World, product: &str, rules: ProductRules) {
-    let operator = world.catalog_operator().await;
+    let operator = world.operator().await;
     Catalog::of(world).await.set(&operator, setting(product, rules)).await.unwrap();
 }
 

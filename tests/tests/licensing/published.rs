@@ -32,7 +32,7 @@ async fn real_products_whose_plans_collide_go_together_once_the_plans_of_one_are
 ) {
     let Some(content) = published() else { return };
     let world = World::start(kind).await;
-    let operator = world.catalog_operator().await;
+    let operator = world.operator().await;
     let mut catalog = CatalogServiceClient::new(world.to_licensing().await);
     let request = ImportProductsRequest { content, request_id: fresh(), validate_only: false };
     catalog.import_products(authorized(&operator, request.clone())).await.unwrap();

@@ -273,7 +273,7 @@ async fn nobody_takes_the_base_while_somebody_gives_the_add_on_that_needs_it() {
 #[tokio::test]
 async fn of_two_who_would_make_a_chain_of_add_ons_the_later_one_is_refused() {
     let world = Arc::new(World::start(Kind::Postgres).await);
-    let operator = world.catalog_operator().await;
+    let operator = world.operator().await;
     let product = world.product("Harbor Mail").await;
     // Wherever in the chain the lower ids stand, which are held first.
     for order in [[0, 1, 2], [1, 0, 2], [2, 1, 0], [1, 2, 0]] {

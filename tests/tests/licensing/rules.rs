@@ -74,7 +74,7 @@ async fn rules_are_set_under_their_etag_shown_with_the_product_and_survive_every
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
 ) {
     let world = World::shared(kind).await;
-    let operator = world.catalog_operator().await;
+    let operator = world.operator().await;
     let mut catalog = Catalog::of(world).await;
     let [product, plan, other, third] = std::array::from_fn(|_| fresh());
     let edition = |name: &str| {
@@ -138,7 +138,7 @@ async fn rules_that_cannot_be_are_refused_with_everything_that_is_wrong(
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
 ) {
     let world = World::shared(kind).await;
-    let operator = world.catalog_operator().await;
+    let operator = world.operator().await;
     let mut catalog = Catalog::of(world).await;
     let product = world.product("Harbor Mail").await;
     let before = catalog.rules(&operator, &product).await;

@@ -24,7 +24,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 async fn upsert(world: &World, offer: UpsertOfferRequest) -> Result<Offer, Status> {
     let mut catalog = CatalogServiceClient::new(world.to_licensing().await);
-    let made = catalog.upsert_offer(authorized(&world.catalog_operator().await, offer)).await?;
+    let made = catalog.upsert_offer(authorized(&world.operator().await, offer)).await?;
     Ok(made.into_inner().offer.unwrap())
 }
 
@@ -277,7 +277,7 @@ async fn offers_and_their_terms_survive_another_edition_of_the_list(
     let renamed = format!("{HEADER}Renamed,PART,{},PLAN,{},Renamed\n", request.product_id, fresh());
     let mut catalog = CatalogServiceClient::new(world.to_licensing().await);
     let import = ImportProductsRequest { content: renamed.into_bytes(), request_id: fresh(), validate_only: false };
-    let operator = world.catalog_operator().await;
+    let operator = world.operator().await;
     catalog.import_products(authorized(&operator, import)).await.unwrap();
     let again = UpsertOfferRequest { request_id: fresh(), ..request };
     assert_eq!(upsert(world, again).await.unwrap(), made, "it says the same, so that nothing was changed");

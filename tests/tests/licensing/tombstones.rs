@@ -65,7 +65,7 @@ async fn given_after(rules: impl AsyncFnOnce(&World, &Trade) -> ProductRules) ->
         async move { licenses.update(&token, request).await }
     });
     waiting(&database, 1).await;
-    let operator = world.catalog_operator().await;
+    let operator = world.operator().await;
     Catalog::of(&world).await.set(&operator, setting(&trade.product, rules)).await.unwrap();
     held.rollback().await;
     words(&giving.await.unwrap().unwrap())
@@ -83,7 +83,7 @@ async fn a_rule_that_an_operator_was_told_of_holds_for_who_is_still_waiting_for_
 #[tokio::test]
 async fn a_rule_between_plans_holds_for_who_is_still_waiting_for_a_seat() {
     let bound = async |world: &World, trade: &Trade| {
-        let (operator, mut catalog) = (world.catalog_operator().await, Catalog::of(world).await);
+        let (operator, mut catalog) = (world.operator().await, Catalog::of(world).await);
         let plan = catalog.plan(&operator, &trade.product).await;
         let missing = catalog.plan(&operator, &world.product("Harbor Shield").await).await;
         ProductRules { dependencies: vec![needs(&plan, &[&missing])], ..Default::default() }
@@ -97,7 +97,7 @@ async fn rules_that_are_replaced_while_they_are_read_are_not_mixed() {
     let trade = Trade::begin(&world).await;
     Shop::of(&world).await.order(trade.seller(), trade.order(1)).await.unwrap();
     let users = world.told_users(&trade.customer, 1).await;
-    let (operator, mut catalog) = (world.catalog_operator().await, Catalog::of(&world).await);
+    let (operator, mut catalog) = (world.operator().await, Catalog::of(&world).await);
     let plan = catalog.plan(&operator, &trade.product).await;
     let missing = catalog.plan(&operator, &world.product("Harbor Shield").await).await;
     let bound = ProductRules { dependencies: vec![needs(&plan, &[&missing])], ..Default::default() };
