@@ -61,6 +61,7 @@ struct Inner {
     message: Cow<'static, str>,
     metadata: Vec<(&'static str, String)>,
     violations: Vec<Violation>,
+    violations_omitted: usize,
     resource: Option<(&'static str, String)>,
     retry_after: Option<Duration>,
     source: Option<Box<dyn Error + Send + Sync>>,
@@ -74,6 +75,7 @@ impl Fault {
             message: message.into(),
             metadata: Vec::new(),
             violations: Vec::new(),
+            violations_omitted: 0,
             resource: None,
             retry_after: None,
             source: None,
@@ -190,13 +192,15 @@ impl Fault {
     /// The same refusal for another caller, or for another attempt. Its cause was logged with the first one.
     #[must_use]
     pub fn repeated(&self) -> Self {
-        let Inner { kind, reason, message, metadata, violations, resource, retry_after, source: _ } = &*self.0;
+        let Inner { kind, reason, message, metadata, violations, violations_omitted, resource, retry_after, source: _ } =
+            &*self.0;
         Self(Box::new(Inner {
             kind: *kind,
             reason: reason.clone(),
             message: message.clone(),
             metadata: metadata.clone(),
             violations: violations.clone(),
+            violations_omitted: *violations_omitted,
             resource: resource.clone(),
             retry_after: *retry_after,
             source: None,
@@ -228,6 +232,11 @@ impl Fault {
         &self.0.violations
     }
 
+    /// How many more there are.
+    pub fn violations_omitted(&self) -> usize {
+        self.0.violations_omitted
+    }
+
     /// The noun and id that were not found.
     pub fn resource(&self) -> Option<(&'static str, &str)> {
         self.0.resource.as_ref().map(|(noun, id)| (*noun, id.as_str()))
@@ -251,17 +260,29 @@ impl Error for Fault {
     }
 }
 
+/// The most violations of one request that are kept; the others are counted. A request may be wrong a million times before
+/// anybody has asked who sends it.
+pub const VIOLATIONS_MAX: usize = 50;
+
 /// Everything that is wrong with one request, gathered so that the caller learns all of it at once.
 #[derive(Debug, Default)]
 pub struct Violations {
-    all: Vec<Violation>,
+    first: Vec<Violation>,
+    omitted: usize,
+    /// They have not all the same reason.
+    mixed: bool,
     limit: Option<&'static str>,
 }
 
 impl Violations {
     /// Adds one.
     pub fn add(&mut self, field: impl Into<String>, reason: &'static str, message: impl Into<String>) {
-        self.all.push(Violation { field: field.into(), message: message.into(), reason });
+        self.mixed |= self.first.first().is_some_and(|first| first.reason != reason);
+        if self.first.len() < VIOLATIONS_MAX {
+            self.first.push(Violation { field: field.into(), message: message.into(), reason });
+        } else {
+            self.omitted += 1;
+        }
     }
 
     /// Adds one that is over a limit. The fault names the first such limit by its published name (C17).
@@ -289,19 +310,17 @@ impl Violations {
 
     /// Whether nothing was wrong.
     pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
+        self.first.is_empty()
     }
 
     /// The fault that names all of them. With exactly one kind of trouble its reason is the fault's reason.
     pub fn into_fault(self) -> Fault {
-        let reason = match self.all.as_slice() {
-            [first, rest @ ..] if rest.iter().all(|next| next.reason == first.reason) => first.reason,
-            _ => "INVALID_ARGUMENT",
-        };
+        let reason = self.first.first().filter(|_| !self.mixed).map_or("INVALID_ARGUMENT", |first| first.reason);
         let text =
-            self.all.iter().take(5).map(|v| format!("{}: {}", v.field, v.message)).collect::<Vec<_>>().join("; ");
+            self.first.iter().take(5).map(|v| format!("{}: {}", v.field, v.message)).collect::<Vec<_>>().join("; ");
         let mut fault = Fault::new(Kind::Invalid, reason, text);
-        fault.0.violations = self.all;
+        fault.0.violations = self.first;
+        fault.0.violations_omitted = self.omitted;
         match self.limit {
             Some(limit) => fault.with("limit", limit),
             None => fault,
@@ -320,6 +339,24 @@ impl Violations {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_million_violations_the_first_are_kept_and_all_are_counted() {
+        let mut violations = Violations::default();
+        for index in 0..1_000_000 {
+            violations.add(
+                format!("ids[{index}]"),
+                if index == 999_999 { "MALFORMED" } else { "REQUIRED" },
+                "is wrong",
+            );
+        }
+        let fault = violations.into_fault();
+        assert_eq!(
+            (fault.violations().len(), fault.violations_omitted()),
+            (VIOLATIONS_MAX, 1_000_000 - VIOLATIONS_MAX)
+        );
+        assert_eq!((fault.violations()[0].field.as_str(), fault.reason()), ("ids[0]", "INVALID_ARGUMENT"));
+    }
 
     #[test]
     fn all_violations_arrive_together_and_a_single_reason_becomes_the_fault_s() {

@@ -12,7 +12,7 @@ mod page;
 mod secret;
 
 pub use clock::{Clock, Timestamp};
-pub use fault::{Fault, Kind, Violation, Violations};
+pub use fault::{Fault, Kind, VIOLATIONS_MAX, Violation, Violations};
 pub use id::Id;
 pub use page::{Keyset, Page, Seek};
 pub use secret::Secret;

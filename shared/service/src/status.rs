@@ -16,9 +16,6 @@ use uuid::Uuid;
 /// The most that one status adds to headers or trailers, encoded.
 pub const STATUS_BYTES_MAX: usize = 8 * 1024;
 
-/// The most violations told at once; the rest is counted in the metadata as `violations_omitted`.
-pub const VIOLATIONS_MAX: usize = 50;
-
 const MESSAGE_BYTES_MAX: usize = 512;
 const VALUE_BYTES_MAX: usize = 256;
 
@@ -29,7 +26,8 @@ pub fn status(domain: &str, fault: &Fault) -> Status {
         return internal(domain, fault);
     }
     let message = shortened(fault.message(), MESSAGE_BYTES_MAX);
-    let mut told = fault.violations().len().min(VIOLATIONS_MAX);
+    // Violations that are not told are counted in the metadata as `violations_omitted`.
+    let mut told = fault.violations().len();
     loop {
         let status = Status::with_error_details(code, message, details(domain, fault, message, told));
         if told == 0 || encoded_bytes(&status) <= STATUS_BYTES_MAX {
@@ -112,7 +110,7 @@ fn details(domain: &str, fault: &Fault, message: &str, told: usize) -> ErrorDeta
         .iter()
         .map(|(key, value)| ((*key).to_owned(), shortened(value, VALUE_BYTES_MAX).to_owned()))
         .collect();
-    let omitted = fault.violations().len() - told;
+    let omitted = fault.violations_omitted() + fault.violations().len() - told;
     if omitted > 0 {
         metadata.insert("violations_omitted".to_owned(), omitted.to_string());
     }
@@ -163,7 +161,7 @@ mod tests {
     use std::io;
     use std::time::Duration;
 
-    use base::Violations;
+    use base::{VIOLATIONS_MAX, Violations};
     use tonic_types::StatusExt as _;
 
     use super::*;
