@@ -64,6 +64,30 @@ async fn a_trial_that_is_paid_for_keeps_its_licenses_and_does_not_end(
 
 #[rstest]
 #[tokio::test]
+async fn a_trial_is_paid_for_under_its_own_offer_when_that_is_no_trial_any_more(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let world = World::shared(kind).await;
+    let trade = Trade::begin(world).await;
+    let trial = tried(world, &trade).await;
+    let (id, quantity) = (&trial.subscription_id, trial.quantity);
+    let once = UpsertOfferRequest {
+        offer_id: trial.offer_id.clone(),
+        limit_unit: LimitUnit::Lifetime.into(),
+        limit: 1,
+        ..World::offer_of(&trade.product)
+    };
+    world.offer(once).await;
+    let mut desk = Desk::of(world).await;
+    let paid = desk.convert(trade.seller(), converted(id, &trial.offer_id, quantity)).await.unwrap();
+    assert_eq!((paid.trial_end_time, paid.quantity), (None, quantity));
+    assert_eq!(Shop::of(world).await.get(trade.seller(), id).await.unwrap(), paid);
+    let line = desk.history(trade.seller(), id).await.remove(0);
+    assert_eq!((line.kind(), line.quantity_before, line.quantity_after), (Happened::Converted, quantity, quantity));
+}
+
+#[rstest]
+#[tokio::test]
 async fn a_trial_is_paid_for_under_the_conditions_of_an_order(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
     let world = World::shared(kind).await;
     let trade = Trade::begin(world).await;

@@ -147,8 +147,13 @@ impl PlanRules {
             () => Some(Breach::NotMet(rule)),
         };
         let both = |plans: &BTreeSet<Uuid>, rule: &Exclusion| plans.contains(&rule.plan) && plans.contains(&rule.other);
-        let exclusion =
-            |rule: &Exclusion| (both(after, rule) && !both(before, rule)).then_some(Breach::Together(*rule));
+        // Two products may say the same of two plans, each from its side.
+        let mut told = BTreeSet::new();
+        let exclusion = |rule: &Exclusion| {
+            let broken = both(after, rule) && !both(before, rule);
+            let first = broken && told.insert((rule.plan.min(rule.other), rule.plan.max(rule.other)));
+            first.then_some(Breach::Together(*rule))
+        };
         let exclusions = self.exclusions.iter().filter_map(exclusion);
         self.dependencies.iter().filter_map(dependency).chain(exclusions).collect()
     }

@@ -48,6 +48,13 @@ fn two_plans_that_exclude_each_other_do_not_come_together() {
 }
 
 #[test]
+fn two_products_that_say_the_same_of_two_plans_are_told_of_once() {
+    let from_both_sides = [Exclusion { plan: plan(4), other: plan(5) }, Exclusion { plan: plan(5), other: plan(4) }];
+    let rules = PlanRules { exclusions: from_both_sides.into(), ..PlanRules::default() };
+    assert_eq!(rules.breaches(&plans(&[]), &plans(&[4, 5])).len(), 1);
+}
+
+#[test]
 fn what_was_against_a_rule_before_is_no_reason_to_refuse() {
     assert_eq!(words(&[1], &[1, 4]), [""; 0]);
     assert_eq!(words(&[4, 5], &[4, 5, 2]), [""; 0]);

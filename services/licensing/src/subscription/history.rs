@@ -74,7 +74,8 @@ impl Kind {
             (State::Active { .. } | State::Suspended { .. }, State::Deleted { .. }) => Some(Self::Deleted),
             (State::Active { .. }, State::Suspended { .. }) => Some(Self::Suspended),
             (State::Suspended { .. }, State::Active { .. }) => Some(Self::Reactivated),
-            _ if before.offer != after.offer => Some(Self::Converted),
+            // Under the same offer too, when that is no trial any more.
+            _ if before.offer != after.offer || before.trial_end != after.trial_end => Some(Self::Converted),
             _ if before.reseller != after.reseller => Some(Self::ResellerChanged),
             _ => (before.quantity != after.quantity).then_some(Self::QuantityChanged),
         }

@@ -1,7 +1,7 @@
 //! A trial becomes a subscription that is paid for.
 
 use base::{Fault, Id};
-use service::{Cx, Operation};
+use service::{Cx, Operation, Preparation};
 use uuid::Uuid;
 
 use super::Subject;
@@ -32,8 +32,8 @@ impl Operation for ConvertTrial {
         Target::Subscription(self.subject.id)
     }
 
-    fn gate(&self) -> Option<Uuid> {
-        Some(self.subject.id.uuid())
+    async fn gate(&self, preparation: &Preparation<'_, Licensing>) -> Result<Option<Uuid>, Fault> {
+        self.subject.gate(preparation).await
     }
 
     async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<Subscription, Fault> {
@@ -51,10 +51,12 @@ impl Operation for ConvertTrial {
         check_parent(&offer, family.parent.as_ref())?;
         check_add_ons(cx, &family, offer.id).await?;
         let pool = entitlement::store::of_subscription(&mut cx.tx, trial.customer, trial.product).await?;
-        let after = trial.converted(self.quantity, self.commitment, &offer, &pool)?;
+        let after = trial.clone().converted(self.quantity, self.commitment, &offer, &pool)?;
         if let Some(limit) = offer.effective_limit() {
             // Whoever orders something of the same product waits for its pool, so that what is counted stays so.
-            check_limit(limit, store::count_under(&mut cx.tx, after.customer, offer.id, limit).await?)?;
+            let counted = store::count_under(&mut cx.tx, after.customer, offer.id, limit).await?;
+            // Under the same offer it is counted already.
+            check_limit(limit, counted - i64::from(trial.offer == offer.id))?;
         }
         Ok(family.turn_into(cx, after).await?.subject)
     }
