@@ -28,7 +28,7 @@ use base::Fault;
 use db::Migration;
 use service::peer::Peer;
 use service::token::Key;
-use service::{Cx, Host, NamedLimit, Preparation, Service};
+use service::{Cx, Host, NamedLimit, Preparation, Service, reply};
 use uuid::Uuid;
 
 use crate::policy::{Permission, Target};
@@ -76,8 +76,13 @@ impl Service for Licensing {
         },
         NamedLimit {
             name: "license_reply_bytes_max",
-            value: license::REPLY_BYTES_MAX as i64,
+            value: reply::BYTES_MAX as i64,
             description: "bytes of an answer about licenses; details that do not fit are left out",
+        },
+        NamedLimit {
+            name: "entitlement_sources_max",
+            value: entitlement::SOURCES_MAX as i64,
+            description: "subscriptions that are told of one entitlement",
         },
         NamedLimit {
             name: "product_dependencies_max",

@@ -16,6 +16,7 @@ use crate::form::{Form, read_timestamp, timestamp};
 use crate::journal::{Change, order_key};
 use crate::operation::{Operation, Service, Wire};
 use crate::page_token::{self, Tokens};
+use crate::reply::{self, HEAD, ID};
 
 /// How far back the journal answers.
 pub const AUDIT_WINDOW_MAX: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -64,6 +65,19 @@ pub struct Entry {
     changes: Vec<Change>,
     outcome: String,
     reason: String,
+}
+
+/// Bytes of an entry in an answer, at most, beside its words and its changes.
+const ENTRY: usize = HEAD + 6 * ID + 64;
+
+impl Entry {
+    /// Bytes of it in an answer, at most.
+    fn bytes(&self) -> usize {
+        let words = [&self.actor_kind, &self.action, &self.target_kind, &self.reason];
+        let changes =
+            self.changes.iter().map(|change| 4 * HEAD + change.field.len() + change.before.len() + change.after.len());
+        ENTRY + words.iter().map(|word| word.len()).sum::<usize>() + changes.sum::<usize>()
+    }
 }
 
 impl Record for Entry {
@@ -205,11 +219,13 @@ impl<S: Service> Operation for ListAuditEntries<S> {
         let seek = page_token::seek(&cx.host().keys, &scope, &self.page_token, Seek::First)?;
         let organization = S::journal_scope(cx)?;
         let filter = Filter { organization, customer: self.customer, start, end, action_prefix: &self.action_prefix };
-        let page = list(&mut cx.tx, &filter, &seek, self.page_size).await?;
-        let tokens = Tokens::of(&cx.host().keys, &scope, &page);
-        let mut rows = page.rows;
+        let mut rows = list(&mut cx.tx, &filter, &seek, self.page_size).await?;
         add_personal(&mut cx.tx, &mut rows).await?;
-        Ok(Entries { rows, tokens })
+        // Of entries that tell much, fewer make a page.
+        let fitting = reply::fitting(rows.iter().take(self.page_size).map(Entry::bytes));
+        let page = Page::cut(rows, fitting, &seek, |entry| Keyset { key: entry.order_key.clone(), id: entry.entry_id });
+        let tokens = Tokens::of(&cx.host().keys, &scope, &page);
+        Ok(Entries { rows: page.rows, tokens })
     }
 }
 
@@ -221,25 +237,24 @@ struct Filter<'f> {
     action_prefix: &'f str,
 }
 
-async fn list(tx: &mut Tx, filter: &Filter<'_>, seek: &Seek, limit: usize) -> Result<Page<Entry>, Fault> {
+/// Entries in the seek's own direction, and one more than the limit when there are more.
+async fn list(tx: &mut Tx, filter: &Filter<'_>, seek: &Seek, limit: usize) -> Result<Vec<Entry>, Fault> {
     let prefix = Some(filter.action_prefix).filter(|prefix| !prefix.is_empty());
-    let rows = tx
-        .sql(
-            "SELECT entry_id, order_key, create_time, actor_id, actor_kind, on_behalf_of_id, organization_id, customer_id,
+    tx.sql(
+        "SELECT entry_id, order_key, create_time, actor_id, actor_kind, on_behalf_of_id, organization_id, customer_id,
                  action, target_kind, target_id, changes, outcome, reason
              FROM journal
              WHERE order_key <= $1 AND order_key > $2",
-        )
-        .bind(order_key(filter.start))
-        .bind(order_key(filter.end))
-        .when(filter.organization, "AND (organization_id = $? OR customer_id = $?)")
-        .when(filter.customer, "AND customer_id = $?")
-        .when(prefix, "AND action_key >= $?")
-        .when(prefix.map(prefix_end), "AND action_key < $?")
-        .page(seek, limit, "order_key", "entry_id")
-        .all::<Entry>()
-        .await?;
-    Ok(Page::cut(rows, limit, seek, |entry| Keyset { key: entry.order_key.clone(), id: entry.entry_id }))
+    )
+    .bind(order_key(filter.start))
+    .bind(order_key(filter.end))
+    .when(filter.organization, "AND (organization_id = $? OR customer_id = $?)")
+    .when(filter.customer, "AND customer_id = $?")
+    .when(prefix, "AND action_key >= $?")
+    .when(prefix.map(prefix_end), "AND action_key < $?")
+    .page(seek, limit, "order_key", "entry_id")
+    .all()
+    .await
 }
 
 /// The least text that no longer begins with the prefix.

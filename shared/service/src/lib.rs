@@ -33,6 +33,7 @@ pub mod points;
 pub mod process;
 pub mod rate;
 pub mod replay;
+pub mod reply;
 pub mod seal;
 pub mod serve;
 pub mod status;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test has nothing better to do than fail")]
 
 mod away;
+mod bounds;
 mod buying;
 mod catalog;
 mod clouds;

@@ -1,5 +1,7 @@
 //! Service plans: what is left out of a license, what needs what, what does not go together, and what is used where.
 
+use proto::common::v1::ListAuditEntriesRequest;
+use proto::common::v1::audit_service_client::AuditServiceClient;
 use proto::identity::v1::IdentityFact;
 use proto::identity::v1::identity_fact::Fact;
 use proto::licensing::v1::catalog_service_client::CatalogServiceClient;
@@ -93,6 +95,16 @@ async fn plans_are_left_out_of_a_license_and_chosen_anew_without_another_seat(
     assert_eq!((owned.consumed, owned.available), (1, 0), "it is the same seat");
     let all = licenses.update(token, change(customer, &users, &[&product], &[])).await.unwrap();
     assert_eq!(all[0].licenses, [holds(&[])], "without a word nothing is left out");
+
+    let journal = ListAuditEntriesRequest { action_prefix: "LicensesUpdated".to_owned(), ..Default::default() };
+    let mut audit = AuditServiceClient::new(world.to_licensing().await);
+    let entries = audit.list_audit_entries(authorized(token, journal)).await.unwrap().into_inner().entries;
+    let told =
+        entries.iter().flat_map(|entry| &entry.changes).filter(|change| change.field == "excluded_service_plans");
+    let told: Vec<(&str, &str)> = told.map(|change| (change.before.as_str(), change.after.as_str())).collect();
+    let [none, without_b, without_a_c] =
+        [String::new(), b.to_owned(), format!("{a}|{c}")].map(|plans| format!("{product}:{plans}"));
+    assert_eq!(told, [(&*without_a_c, &*none), (&without_b, &without_a_c), ("", &without_b)], "newest first");
 
     for (excluded, expected) in
         [(&[a, b, c][..], "ALL_SERVICE_PLANS_EXCLUDED"), (&[&fresh()], "SERVICE_PLAN_UNKNOWN"), (&["x"], "MALFORMED")]

@@ -17,6 +17,9 @@ use crate::product::Product;
 use crate::product_rules::Rules;
 use crate::subscription::Subscription;
 
+/// Subscriptions that are told of one entitlement at most.
+pub const SOURCES_MAX: usize = 1_000;
+
 /// A customer's seats of one product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {
@@ -107,8 +110,20 @@ pub struct Entitlement {
     pub part_number: String,
     /// Who uses the product, in which group it is and who gives it. Without what its service plans need and exclude.
     pub rules: Rules,
-    /// The subscriptions that brought the seats, as far as the caller may see them.
+    /// The subscriptions that brought the seats, as far as the caller may see them: those of which more can be ordered
+    /// first, then in the order of their ids.
     pub sources: Vec<Source>,
+    /// There are more of them than [`SOURCES_MAX`].
+    pub more_sources: bool,
+}
+
+impl Entitlement {
+    /// Puts the sources in their order and leaves out what is too much.
+    fn cut_sources(&mut self) {
+        self.sources.sort_by_key(|source| (!source.orderable, source.subscription));
+        self.more_sources = self.sources.len() > SOURCES_MAX;
+        self.sources.truncate(SOURCES_MAX);
+    }
 }
 
 /// A subscription that brought seats.

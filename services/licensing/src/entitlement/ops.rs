@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Fault, Id, Kind, Page, Seek};
 use service::page_token::{self, Tokens};
-use service::{Cx, Operation};
+use service::{Cx, Operation, reply};
 use uuid::Uuid;
 
-use super::{Drift, Entitlement, Source, store};
+use super::{Drift, Entitlement, Source, store, wire};
 use crate::offer::Offer;
 use crate::offer::buying::Prospect;
 use crate::organization::Organization;
@@ -57,34 +57,40 @@ impl Operation for ListEntitlements {
     async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<Listed, Fault> {
         let scope = cx.page_scope(&format!("{}|{:?}", self.customer, self.group));
         let seek = page_token::seek(&cx.host().keys, &scope, &self.page_token, self.start.clone())?;
-        let page = owned(cx, (self.customer, self.group), &seek, self.page_size).await?;
-        let viewer = viewer(cx, self.customer)?;
-        let tokens = Tokens::of(&cx.host().keys, &scope, &page);
-        let products: Vec<Id<Product>> = page.rows.iter().map(|entitlement| entitlement.pool.product).collect();
+        let rows = owned(cx, (self.customer, self.group), &seek, self.page_size).await?;
+        let products: Vec<Id<Product>> = rows.iter().map(|entitlement| entitlement.pool.product).collect();
         let plans = product::store::plans(&mut cx.tx, &products).await?;
+        // Of products with much to tell, fewer make a page.
+        let sizes = rows.iter().take(self.page_size).map(|each| reply::bytes(&wire::detail(each, &plans)));
+        let fitting = reply::fitting(sizes);
+        let page = Page::cut(rows, fitting, &seek, store::position);
+        let tokens = Tokens::of(&cx.host().keys, &scope, &page);
+        let viewer = viewer(cx, self.customer)?;
         let orderers = orderers(cx, self.customer, viewer).await?;
         Ok(Listed { page, tokens, plans, orderers })
     }
 }
 
-/// One page of what a customer owns, of one license group or of all, with where whoever looks can order more.
+/// What a customer owns, of one license group or of all, with where whoever looks can order more: as many products as make a
+/// page, in the seek's own direction, and one more when there are more.
 pub(crate) async fn owned(
     cx: &mut Cx<Licensing>,
     (customer, group): (Id<Organization>, Option<LicenseGroup>),
     seek: &Seek,
     page_size: usize,
-) -> Result<Page<Entitlement>, Fault> {
+) -> Result<Vec<Entitlement>, Fault> {
     let viewer = viewer(cx, customer)?;
-    let mut page = store::list(&mut cx.tx, (customer, group), viewer, seek, page_size).await?;
-    let products: Vec<Id<Product>> = page.rows.iter().map(|entitlement| entitlement.pool.product).collect();
+    let mut entitlements = store::list(&mut cx.tx, (customer, group), viewer, seek, page_size).await?;
+    let products: Vec<Id<Product>> = entitlements.iter().map(|entitlement| entitlement.pool.product).collect();
     let mut rules = product_rules::store::heads(&mut cx.tx, &products).await?;
-    for entitlement in &mut page.rows {
+    for entitlement in &mut entitlements {
         entitlement.rules = rules.remove(&entitlement.pool.product).unwrap_or_default().rules;
     }
     if policy::has_role(cx.principal()?, Permission::PlaceOrder) {
-        mark_orderable(cx, customer, viewer, &mut page.rows).await?;
+        mark_orderable(cx, customer, viewer, &mut entitlements).await?;
     }
-    Ok(page)
+    entitlements.iter_mut().for_each(Entitlement::cut_sources);
+    Ok(entitlements)
 }
 
 /// Marks the sources under whose offer whoever looks could order more, as PlaceOrder would say it.

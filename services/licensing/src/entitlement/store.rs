@@ -1,8 +1,8 @@
 //! Pools and what they are made of, in SQL.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use base::{Fault, Id, Keyset, Page, Seek};
+use base::{Fault, Id, Keyset, Seek};
 use db::{Record, Row, Tx};
 
 use super::{Drift, Entitlement, Pool, Shift, Source};
@@ -27,7 +27,7 @@ impl Record for Entitlement {
     fn read(row: &Row) -> Result<Self, Fault> {
         let pool = Pool::read(row)?;
         let (name, part_number) = (row.get("name")?, row.get("part_number")?);
-        Ok(Self { pool, name, part_number, rules: Rules::default(), sources: Vec::new() })
+        Ok(Self { pool, name, part_number, rules: Rules::default(), sources: Vec::new(), more_sources: false })
     }
 }
 
@@ -164,16 +164,17 @@ pub async fn shift(
     if updated == 1 { Ok(()) } else { Err(Fault::internal("a pool that was held is gone")) }
 }
 
-/// One page of what the customer owns, of one license group or of all, by the name of the product. A partner sees the sources that it ordered or is the
-/// reseller of record of; without a viewer all are shown.
+/// What the customer owns, of one license group or of all, by the name of the product, in the seek's own direction, and one
+/// more than the limit when there are more. A partner sees the sources that it ordered or is the reseller of record of;
+/// without a viewer all are shown.
 pub async fn list(
     tx: &mut Tx,
     (customer, group): (Id<Organization>, Option<LicenseGroup>),
     viewer: Option<Id<Organization>>,
     seek: &Seek,
     limit: usize,
-) -> Result<Page<Entitlement>, Fault> {
-    let rows = tx
+) -> Result<Vec<Entitlement>, Fault> {
+    let mut entitlements: Vec<Entitlement> = tx
         .sql(
             "SELECT product_id, seats, suspended, consumed, name, part_number
              FROM pools JOIN products USING (product_id)
@@ -187,19 +188,20 @@ pub async fn list(
         .page(seek, limit, "name_key", "product_id")
         .all()
         .await?;
-    let mut page = Page::cut(rows, limit, seek, |entitlement: &Entitlement| Keyset {
-        key: sort_key(&entitlement.name),
-        id: entitlement.pool.product.uuid(),
-    });
-    let products: Vec<Id<Product>> = page.rows.iter().map(|entitlement| entitlement.pool.product).collect();
-    let mut sources = sources(tx, customer, &products, viewer).await?;
-    sources.sort_by_key(|source| source.subscription);
-    for source in sources {
-        if let Some(entitlement) = page.rows.iter_mut().find(|each| each.pool.product == source.product) {
-            entitlement.sources.push(source);
-        }
+    let products: Vec<Id<Product>> = entitlements.iter().map(|entitlement| entitlement.pool.product).collect();
+    let mut sources: BTreeMap<Id<Product>, Vec<Source>> = BTreeMap::new();
+    for source in self::sources(tx, customer, &products, viewer).await? {
+        sources.entry(source.product).or_default().push(source);
     }
-    Ok(page)
+    for entitlement in &mut entitlements {
+        entitlement.sources = sources.remove(&entitlement.pool.product).unwrap_or_default();
+    }
+    Ok(entitlements)
+}
+
+/// Where an entitlement stands in the list.
+pub fn position(entitlement: &Entitlement) -> Keyset {
+    Keyset { key: sort_key(&entitlement.name), id: entitlement.pool.product.uuid() }
 }
 
 async fn sources(

@@ -5,7 +5,7 @@ use proto::licensing::v1 as pb;
 use proto::licensing::v1::product_rules::LicenseGroup as Group;
 use service::{Form, Wire};
 
-use super::ops::{ListEntitlements, Listed, Verified, VerifySeats};
+use super::ops::{ListEntitlements, Listed, Plans, Verified, VerifySeats};
 use super::{Capability, Drift, Entitlement, Pool, Source};
 use crate::product::wire::present_plans;
 use crate::product_rules::LicenseGroup;
@@ -36,12 +36,8 @@ impl Wire for ListEntitlements {
     }
 
     fn present(listed: Listed) -> Self::Response {
-        let detail = |entitlement: &Entitlement| pb::EntitlementDetail {
-            entitlement: Some(present(entitlement)),
-            service_plans: listed.plans.get(&entitlement.pool.product).map(present_plans).unwrap_or_default(),
-        };
         pb::ListEntitlementsResponse {
-            entitlements: listed.page.rows.iter().map(detail).collect(),
+            entitlements: listed.page.rows.iter().map(|entitlement| detail(entitlement, &listed.plans)).collect(),
             orderable_by_partner_ids: listed.orderers.iter().map(ToString::to_string).collect(),
             next_page_token: listed.tokens.next,
             previous_page_token: listed.tokens.previous,
@@ -91,6 +87,14 @@ impl Wire for VerifySeats {
     }
 }
 
+/// An entitlement with the service plans of its product.
+pub(super) fn detail(entitlement: &Entitlement, plans: &Plans) -> pb::EntitlementDetail {
+    pb::EntitlementDetail {
+        entitlement: Some(present(entitlement)),
+        service_plans: plans.get(&entitlement.pool.product).map(present_plans).unwrap_or_default(),
+    }
+}
+
 /// An entitlement as its readers see it.
 pub(crate) fn present(entitlement: &Entitlement) -> pb::Entitlement {
     let source = |source: &Source| pb::SeatSource {
@@ -116,6 +120,7 @@ pub(crate) fn present(entitlement: &Entitlement) -> pb::Entitlement {
         available: entitlement.pool.available(),
         buy_more: entitlement.pool.available() == 0,
         sources: entitlement.sources.iter().map(source).collect(),
+        more_sources: entitlement.more_sources,
         active: entitlement.pool.active(),
         warning: entitlement.pool.warning(),
         suspended: entitlement.pool.suspended,

@@ -6,7 +6,8 @@ use base::Id;
 use service::Fact;
 use uuid::Uuid;
 
-use super::{Change, Effect, Excluded, Outcome, Places};
+use super::judgment::Ground;
+use super::{Change, Effect, Excluded, Held, Outcome, Places};
 use crate::organization::Organization;
 use crate::product::Product;
 use crate::user::User;
@@ -35,35 +36,54 @@ fn about(users: &[Id<User>], customer: Id<Organization>, fact: Fact) -> Fact {
 }
 
 /// One entry for each user who changed alone, and one for up to a hundred users to whom the same happened.
-pub fn facts(customer: Id<Organization>, change: &Change, outcomes: &[Outcome]) -> Vec<Fact> {
-    let mut alike: BTreeMap<Effect, Vec<Id<User>>> = BTreeMap::new();
+pub fn facts(customer: Id<Organization>, change: &Change, ground: &Ground, outcomes: &[Outcome]) -> Vec<Fact> {
+    let mut alike: BTreeMap<(Effect, String), Vec<Id<User>>> = BTreeMap::new();
     for (user, outcome) in change.users.iter().zip(outcomes) {
         if let Outcome::Changed(effect) = outcome {
-            alike.entry(*effect).or_default().push(*user);
+            let held = ground.members.get(user).and_then(|member| ground.held.get(member.held));
+            let before = held.map(|held| left_out_before(change, *effect, held)).unwrap_or_default();
+            alike.entry((*effect, before)).or_default().push(*user);
         }
     }
-    let words = |places: Places| join(places.each().filter_map(|place| change.products.get(place)));
+    let ids = |places: Places| join(places.each().filter_map(|place| change.products.get(place)));
     let mut facts = Vec::new();
-    for (effect, users) in alike {
+    for ((effect, before), users) in alike {
+        let after = left_out(change, effect);
         for some in users.chunks(USERS_PER_ENTRY) {
             let fact = about(some, customer, Fact::new("LicensesUpdated"));
-            let fact = fact.change("licenses", words(effect.taken), words(effect.given));
-            let excluded = left_out(change, effect);
-            facts.push(if excluded.is_empty() { fact } else { fact.change("excluded_service_plans", "", excluded) });
+            let fact = fact.change("licenses", ids(effect.taken), ids(effect.given));
+            let same = before.is_empty() && after.is_empty();
+            facts.push(if same { fact } else { fact.change("excluded_service_plans", &before, &after) });
         }
     }
     facts
 }
 
+/// What was left out of the licenses that were taken or got other plans: each product with its plans.
+fn left_out_before(change: &Change, effect: Effect, held: &Held) -> String {
+    let product = |place: usize| {
+        let product = change.products.get(place)?;
+        let excluded = held.0.get(product)?;
+        let said = !excluded.is_empty() || effect.replanned.has(place);
+        said.then(|| words(*product, excluded))
+    };
+    effect.taken.or(effect.replanned).each().filter_map(product).collect::<Vec<_>>().join(" ")
+}
+
 /// What is left out of the licenses that were given or got other plans: each product with its plans.
 fn left_out(change: &Change, effect: Effect) -> String {
     let product = |place: usize| {
-        let (product, excluded): (_, &Excluded) = (change.products.get(place)?, change.excluded.get(place)?);
-        let said = !excluded.is_empty() || !effect.replanned.shared_with(Places::default().with(place)).is_empty();
-        let plans: Vec<String> = excluded.iter().map(ToString::to_string).collect();
-        said.then(|| format!("{product}:{}", plans.join("|")))
+        let (product, excluded) = (change.products.get(place)?, change.excluded.get(place)?);
+        let said = !excluded.is_empty() || effect.replanned.has(place);
+        said.then(|| words(*product, excluded))
     };
     effect.given.or(effect.replanned).each().filter_map(product).collect::<Vec<_>>().join(" ")
+}
+
+/// A product with the plans that are left out of it.
+fn words(product: Id<Product>, excluded: &Excluded) -> String {
+    let plans: Vec<String> = excluded.iter().map(ToString::to_string).collect();
+    format!("{product}:{}", plans.join("|"))
 }
 
 fn join<'i, T: 'i>(ids: impl IntoIterator<Item = &'i Id<T>>) -> String {

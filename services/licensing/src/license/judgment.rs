@@ -209,7 +209,7 @@ fn obstacles(
         if let Some((location, _)) = member.location.zip(rules).filter(|(location, rules)| !rules.admits(*location)) {
             obstacles.push(Obstacle::LocationNotAllowed { place, location });
         }
-        if meaning.effect.given.shared_with(Places::default().with(place)).is_empty() {
+        if !meaning.effect.given.has(place) {
             continue;
         }
         match seats.get(place).copied().flatten() {

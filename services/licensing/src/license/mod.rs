@@ -33,8 +33,6 @@ pub const PRODUCTS_MAX: usize = 20;
 pub const PAIRS_MAX: usize = 50_000;
 /// Users of one summary at most (C17).
 pub const SELECTION_MAX: usize = 1_000;
-/// Bytes of one answer at most: clients take 4 MiB unless they are told otherwise.
-pub const REPLY_BYTES_MAX: usize = 15 * 256 * 1024;
 
 /// Some of the products of a change, by their place in it: at most [`PRODUCTS_MAX`], so that they fit a word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +66,11 @@ impl Places {
     #[must_use]
     pub const fn or(self, others: Self) -> Self {
         Self(self.0 | others.0)
+    }
+
+    /// Whether this is one of them.
+    pub const fn has(self, place: usize) -> bool {
+        self.0 >> place & 1 == 1
     }
 
     /// Whether there is none.

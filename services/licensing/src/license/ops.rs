@@ -88,7 +88,8 @@ impl Operation for SummarizeLicenses {
         let viewer = viewer(cx, self.customer)?;
         // Each product may name each user: with many users fewer products make a page.
         let page_size = self.page_size.min(PAIRS_MAX / selected.len().max(1));
-        let page = entitlement::ops::owned(cx, (self.customer, None), &seek, page_size).await?;
+        let owned = entitlement::ops::owned(cx, (self.customer, None), &seek, page_size).await?;
+        let page = Page::cut(owned, page_size, &seek, entitlement::store::position);
         let tokens = Tokens::of(&cx.host().keys, &scope, &page);
         let products: Vec<Id<Product>> = page.rows.iter().map(|entitlement| entitlement.pool.product).collect();
         let held = store::held_of(&mut cx.tx, self.customer, &products, &selected).await?;

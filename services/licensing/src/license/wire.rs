@@ -7,7 +7,7 @@ use base::names::{DISPLAY_NAME_MAX, SIGN_IN_NAME_MAX, sort_key};
 use base::{Fault, Id, Seek};
 use proto::licensing::v1 as pb;
 use service::form::timestamp;
-use service::{Form, Wire};
+use service::{Form, Wire, reply};
 
 use super::ops::{
     GetUserLicenses, LicenseUsers, ListLicenseUsers, SummarizeLicenses, Summary, UpdateLicenses, Updated,
@@ -76,7 +76,7 @@ impl Wire for UpdateLicenses {
             pb::LicenseResult { licenses, warnings, ..result(&products, *dry, user, outcome) }
         };
         let results: Vec<pb::LicenseResult> = change.users.iter().zip(outcomes).map(result).collect();
-        pb::UpdateLicensesResponse { results: size::fit(results, size::short_result) }
+        pb::UpdateLicensesResponse { results: reply::fit(results, size::short_result) }
     }
 }
 
@@ -239,7 +239,7 @@ impl Wire for SummarizeLicenses {
         let users = summary.users.iter().map(selected).chain(summary.strangers.iter().map(stranger));
         pb::SummarizeLicensesResponse {
             users: users.collect(),
-            summaries: size::fit(summaries.collect(), size::short_summary),
+            summaries: reply::fit(summaries.collect(), size::short_summary),
             orderable_by_partner_ids: summary.orderers.iter().map(ToString::to_string).collect(),
             next_page_token: summary.tokens.next,
             previous_page_token: summary.tokens.previous,

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Fault, Id, Page, Seek};
 use service::page_token::{self, Tokens};
-use service::{Cx, Fact, Operation};
+use service::{Cx, Fact, Operation, reply};
 
 use super::buying::Prospect;
 use super::store::Filter;
-use super::{Commitments, Limit, Offer, store};
+use super::{Commitments, Limit, Offer, store, wire};
 use crate::Licensing;
 use crate::organization::Organization;
 use crate::policy::{Permission, Target};
@@ -185,7 +185,10 @@ impl Operation for ListOffers {
     async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<Listed, Fault> {
         let scope = cx.page_scope(&format!("{:?}|{:?}", self.customer, self.filter));
         let seek = page_token::seek(&cx.host().keys, &scope, &self.page_token, self.start.clone())?;
-        let page = store::list(&mut cx.tx, &self.filter, &seek, self.page_size).await?;
+        let rows = store::list(&mut cx.tx, &self.filter, &seek, self.page_size).await?;
+        // Of offers with much to tell, fewer make a page.
+        let fitting = reply::fitting(rows.iter().take(self.page_size).map(wire::bytes));
+        let page = Page::cut(rows, fitting, &seek, store::position);
         let tokens = Tokens::of(&cx.host().keys, &scope, &page);
         let prospect = match self.customer {
             Some(customer) => Some(Prospect::of_caller(cx, customer, &page.rows).await?),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use base::{Fault, Id, Keyset, Page, Seek, Timestamp};
+use base::{Fault, Id, Keyset, Seek, Timestamp};
 use db::{Record, Row, Tx};
 
 use super::commitment::{BillingCycle, Commitments, Term};
@@ -167,9 +167,9 @@ pub struct Filter {
     pub term: Option<Term>,
 }
 
-/// One page of the offers by name.
-pub async fn list(tx: &mut Tx, filter: &Filter, seek: &Seek, limit: usize) -> Result<Page<Offer>, Fault> {
-    let rows: Vec<Offer> = tx
+/// The offers by name, in the seek's own direction, and one more than the limit when there are more.
+pub async fn list(tx: &mut Tx, filter: &Filter, seek: &Seek, limit: usize) -> Result<Vec<Offer>, Fault> {
+    let mut offers: Vec<Offer> = tx
         .sql(
             "SELECT offer_id, product_id, name, minimum_quantity, maximum_quantity, available, trial, limit_unit,
                  limit_count, billing_cycles, terms, product_family, create_time, update_time, version
@@ -193,9 +193,13 @@ pub async fn list(tx: &mut Tx, filter: &Filter, seek: &Seek, limit: usize) -> Re
         .page(seek, limit, "name_key", "offer_id")
         .all()
         .await?;
-    let mut page = Page::cut(rows, limit, seek, |offer| Keyset { key: sort_key(&offer.name), id: offer.id.uuid() });
-    add_places(tx, &mut page.rows).await?;
-    Ok(page)
+    add_places(tx, &mut offers).await?;
+    Ok(offers)
+}
+
+/// Where an offer stands in the list.
+pub fn position(offer: &Offer) -> Keyset {
+    Keyset { key: sort_key(&offer.name), id: offer.id.uuid() }
 }
 
 /// Writes a new offer. False when there is one by that id.

@@ -6,7 +6,7 @@ use base::country::Country;
 use base::{Fault, Id, Seek};
 use proto::licensing::v1 as pb;
 use service::form::{etag, timestamp};
-use service::{Form, Wire};
+use service::{Form, Wire, reply};
 
 use super::commitment::{BillingCycle, Commitments, Term};
 use super::ops::{GetOffer, ListOffers, Listed, UpsertOffer};
@@ -14,6 +14,9 @@ use super::store::Filter;
 use super::{COUNTRIES_MAX, LIMIT_MAX, Limit, Offer, PARENTS_MAX, PRODUCT_FAMILY_MAX, QUANTITY_MAX};
 use crate::product::wire::NAME_MAX;
 use base::names::sort_key;
+
+/// Bytes of the reasons for which an offer cannot be ordered, at most: fewer than ten words.
+const REFUSALS: usize = 512;
 
 impl Wire for UpsertOffer {
     type Request = pb::UpsertOfferRequest;
@@ -260,6 +263,11 @@ impl Wire for GetOffer {
     fn present(offer: Offer) -> Self::Response {
         pb::GetOfferResponse { offer: Some(present(&offer)) }
     }
+}
+
+/// Bytes of an offer in a list, at most.
+pub(super) fn bytes(offer: &Offer) -> usize {
+    reply::bytes(&present(offer)) + REFUSALS
 }
 
 fn present(offer: &Offer) -> pb::Offer {

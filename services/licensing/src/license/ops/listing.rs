@@ -2,7 +2,7 @@
 
 use base::{Fault, Id, Page, Seek};
 use service::page_token::{self, Tokens};
-use service::{Cx, Operation};
+use service::{Cx, Operation, reply};
 
 use crate::Licensing;
 use crate::license::size;
@@ -48,7 +48,7 @@ impl Operation for ListLicenseUsers {
         let holdings = store::held(&mut cx.tx, self.customer, &ids).await?;
         // Of users who hold much, fewer make a page.
         let users = rows.iter().take(self.page_size).map(|user| size::user(user, holdings.held_by(user.id)));
-        let fitting = size::fitting(users);
+        let fitting = reply::fitting(users);
         let page = Page::cut(rows, fitting, &seek, listing::position);
         let tokens = Tokens::of(&cx.host().keys, &scope, &page);
         Ok(LicenseUsers { page, holdings, tokens })

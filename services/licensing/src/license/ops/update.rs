@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::country::Country;
 use base::{Fault, Id};
-use service::{Cx, Operation};
+use service::{Cx, Operation, Preparation};
 use uuid::Uuid;
 
 use super::first_sight;
@@ -50,8 +50,8 @@ impl Operation for UpdateLicenses {
         Target::Customer(self.customer)
     }
 
-    fn gate(&self) -> Option<Uuid> {
-        Some(self.customer.uuid())
+    async fn gate(&self, _: &Preparation<'_, Licensing>) -> Result<Option<Uuid>, Fault> {
+        Ok(Some(self.customer.uuid()))
     }
 
     /// The pools are held in one statement, and everything that is counted is read in the next ones: a statement sees
@@ -68,7 +68,7 @@ impl Operation for UpdateLicenses {
                 entitlement::store::consume(&mut cx.tx, self.customer, each.product, seats).await?;
             }
         }
-        for fact in journal::facts(self.customer, &self.change, &outcomes) {
+        for fact in journal::facts(self.customer, &self.change, &ground, &outcomes) {
             cx.record(fact);
         }
         let after = if self.shows_everything() { after(&self.change, &ground, &outcomes) } else { PerUser::default() };
