@@ -149,8 +149,8 @@ impl Operation for AddBook {
 
     fn target(&self) {}
 
-    fn gate(&self) -> Option<Uuid> {
-        Some(self.shelf)
+    async fn gate(&self, _: &Preparation<'_, Shelves>) -> Result<Option<Uuid>, Fault> {
+        Ok(Some(self.shelf))
     }
 
     async fn prepare(&self, preparation: &Preparation<'_, Shelves>) -> Result<Prepared, Fault> {

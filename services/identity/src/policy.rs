@@ -343,8 +343,15 @@ pub(crate) async fn authorize(cx: &mut Cx<Identity>, permission: Permission, tar
     };
     let allowed = judge_caller(permission, &facts).is_ok();
     let looker = sight::Looker { principal: &principal, facts: &facts, allowed };
-    let target = sight::look(cx, &looker, target).await?;
-    decide(permission, &Facts { target, ..facts })
+    let seen = sight::look(cx, &looker, target).await?;
+    decide(permission, &Facts { target: seen, ..facts })?;
+    if let Target::CustomerUsers(customer)
+    | Target::NewCustomerUser { customer, .. }
+    | Target::CustomerUser { customer, .. } = target
+    {
+        cx.concern(customer.uuid());
+    }
+    Ok(())
 }
 
 /// Here a token dies with its session, at once.

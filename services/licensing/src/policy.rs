@@ -164,6 +164,7 @@ pub const MATRIX: &[Rule] = &[
         needs: Needs::Nothing,
         in_every_cloud: true,
     },
+    // What is owned names no user, and whoever sells more has to see it: no delegated admin (O-20, AS-32).
     Rule {
         permission: Permission::ReadEntitlements,
         allowed: &[("PARTNER", USER_MANAGERS), ("CUSTOMER", &["GLOBAL_ADMIN"])],
@@ -312,7 +313,10 @@ pub(crate) async fn authorize(cx: &mut Cx<Licensing>, permission: Permission, ta
         },
     };
     let facts = facts(&principal, target);
-    let Err(refusal) = decide(permission, &facts) else { return Ok(()) };
+    let Err(refusal) = decide(permission, &facts) else {
+        customer.into_iter().for_each(|customer| cx.concern(customer.uuid()));
+        return Ok(());
+    };
     if let Some(customer) = customer
         && decide(permission, &facts.granted(customer, caller)).is_ok()
     {

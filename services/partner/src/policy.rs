@@ -191,7 +191,11 @@ pub(crate) async fn authorize(cx: &mut Cx<Partner>, permission: Permission, targ
         is_fresh: principal.kind == PrincipalKind::User && age <= matrix::FRESH_FOR,
         target: look::at(cx, own, target).await?,
     };
-    decide(permission, &facts)
+    decide(permission, &facts)?;
+    if let Target::Customer(customer) = target {
+        cx.concern(customer.uuid());
+    }
+    Ok(())
 }
 
 #[cfg(test)]

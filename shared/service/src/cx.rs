@@ -1,7 +1,7 @@
 //! The context of one attempt of one operation: the only thing that `run` touches.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use base::{Clock, Fault, Id, Secret, Timestamp};
 use db::Tx;
@@ -32,6 +32,8 @@ pub struct Cx<S: Service> {
     pub(crate) delivery: Option<Uuid>,
     pub(crate) request_hash: Option<[u8; 32]>,
     pub(crate) unresolved: Vec<S::Unresolved>,
+    /// At which organization the caller was found allowed.
+    pub(crate) concerned: Arc<OnceLock<Uuid>>,
     /// What this call has asked for in earlier attempts.
     pub(crate) asked: Arc<BTreeSet<S::Unresolved>>,
     pub(crate) scope_method: &'static str,
@@ -55,6 +57,7 @@ impl<S: Service> Cx<S> {
             delivery: None,
             request_hash: None,
             unresolved: Vec::new(),
+            concerned: Arc::default(),
             asked: Arc::default(),
             scope_method: method,
         }
@@ -158,6 +161,12 @@ impl<S: Service> Cx<S> {
     /// answered only if it is still the same after [`Service::resolve`].
     pub fn hang_on(&mut self, unresolved: S::Unresolved) {
         self.unresolved.push(unresolved);
+    }
+
+    /// The caller may do at this organization what it asks for. What stands in the way after that is a refusal of which that
+    /// organization reads as well (AS-111); whoever may do nothing there writes nothing into its journal.
+    pub fn concern(&mut self, organization: Uuid) {
+        self.concerned.get_or_init(|| organization);
     }
 
     /// Ends this attempt until another service was asked for all of this. What an earlier attempt of the call has asked

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use uuid::fmt::Simple;
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Principal};
 
 /// A fact about to be recorded.
 #[derive(Clone, Debug)]
@@ -54,6 +54,13 @@ impl Fact {
     #[must_use]
     pub fn organization(mut self, organization: Uuid) -> Self {
         self.organization = Some(organization);
+        self
+    }
+
+    /// What was refused concerns the customer at whom the caller was found allowed, or who called.
+    pub(crate) fn refused(mut self, principal: &Principal, concerned: Option<Uuid>) -> Self {
+        let own = (principal.organization_kind == "CUSTOMER").then_some(principal.organization_id);
+        self.customer = concerned.or(own);
         self
     }
 

@@ -109,9 +109,13 @@ pub trait Operation: Wire + Send + Sync + 'static {
     }
 
     /// The hot aggregate that it changes, if it does: one call of each organization at it is in the database at a time, and
-    /// the others wait without a session.
-    fn gate(&self) -> Option<Uuid> {
-        None
+    /// the others wait without a session. Which one it is may have to be looked up; nobody has asked yet whether the caller
+    /// may know it, so that it is told to nobody.
+    fn gate(
+        &self,
+        _preparation: &Preparation<'_, Self::Service>,
+    ) -> impl Future<Output = Result<Option<Uuid>, Fault>> + Send {
+        async { Ok(None) }
     }
 
     /// Slow or remote work that must not sit in a transaction. It runs only after the caller was found allowed on a

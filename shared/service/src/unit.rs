@@ -4,7 +4,7 @@
 //! tried again when the database asks for it. It refuses to know what an operation does.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use base::{Fault, Kind};
@@ -52,7 +52,12 @@ pub(crate) struct Call<O: Operation> {
 impl<O: Operation> Call<O> {
     pub(crate) async fn serve(self) -> Result<Response<O::Response>, Fault> {
         let (host, caller) = (Arc::clone(&self.host), self.caller.clone());
-        let mut journaled = Journaled { request_hash: None, dry: self.body.validate_only(), is_recorded: false };
+        let mut journaled = Journaled {
+            request_hash: None,
+            dry: self.body.validate_only(),
+            is_recorded: false,
+            concerned: Arc::default(),
+        };
         let outcome = match self.parse(&mut journaled) {
             Ok(unit) => unit.work(&mut journaled).await,
             Err(fault) => Err(fault),
@@ -84,7 +89,7 @@ impl<O: Operation> Call<O> {
             host.limiters.source_and_target.take(&format!("{}|{source}|{target}", O::METHOD))?;
             host.limiters.target.take(&format!("{}|{target}", O::METHOD))?;
         }
-        Ok(Unit { host, caller, operation, replay, dry, deadline })
+        Ok(Unit { host, caller, operation, replay, dry, deadline, concerned: Arc::clone(&journaled.concerned) })
     }
 }
 
@@ -95,6 +100,8 @@ pub(crate) struct Journaled {
     /// The refusal stands there already: what the call began came to nothing, and recorded that once for everybody who
     /// waits for it or repeats the request.
     pub(crate) is_recorded: bool,
+    /// At which organization the caller was found allowed before something else stood in the way.
+    pub(crate) concerned: Arc<OnceLock<Uuid>>,
 }
 
 /// One call on its way through steps 5 to 12.
@@ -105,6 +112,7 @@ struct Unit<O: Operation> {
     replay: Option<ReplayKey>,
     dry: bool,
     deadline: Instant,
+    concerned: Arc<OnceLock<Uuid>>,
 }
 
 /// What the attempts of an operation can hang on.
@@ -206,7 +214,7 @@ impl<O: Operation> Unit<O> {
     /// Every organization has a queue of its own: who may do nothing there, which nobody has asked yet, stands in nobody's
     /// way, and does not see from how long it takes whether others are there.
     async fn wait_at_the_gate(&self) -> Result<Option<Pass<'_, (Option<Uuid>, Uuid)>>, Fault> {
-        let Some(aggregate) = self.operation.gate() else { return Ok(None) };
+        let Some(aggregate) = self.operation.gate(&self.preparation()).await? else { return Ok(None) };
         let organization = self.caller.principal().map(|principal| principal.organization_id);
         in_time(self.deadline, self.host.aggregates.enter((organization, aggregate))).await?.map(Some)
     }
@@ -254,6 +262,7 @@ impl<O: Operation> Unit<O> {
         while std::mem::size_of::<O::Prepared>() > 0 {
             let tx = self.host.db.snapshot().await?;
             let mut cx = Cx::new(tx, Arc::clone(&self.host), self.caller.clone(), O::METHOD);
+            cx.concerned = Arc::clone(&self.concerned);
             let needed = self.to_be_prepared(&mut cx).await;
             cx.tx.rollback().await;
             match needed {
@@ -293,6 +302,7 @@ impl<O: Operation> Unit<O> {
         let tx = if reads { self.host.db.snapshot().await? } else { self.host.db.write().await? };
         let mut cx = Cx::new(tx, Arc::clone(&self.host), self.caller.clone(), O::METHOD);
         cx.asked = Arc::clone(asked);
+        cx.concerned = Arc::clone(&self.concerned);
         match self.inside(&mut cx, prepared).await {
             Ok(Inside::Continued(id)) => {
                 cx.tx.rollback().await;

@@ -3,11 +3,11 @@
 use proto::common::v1::ListAuditEntriesRequest;
 use proto::common::v1::audit_service_client::AuditServiceClient;
 use proto::identity::v1::session_service_client::SessionServiceClient;
-use proto::identity::v1::{GetMeRequest, OrganizationKind, RefreshSessionRequest, Role, user};
+use proto::identity::v1::{CreateUserRequest, GetMeRequest, OrganizationKind, RefreshSessionRequest, Role, user};
 use proto::partner::v1::Access;
 use rstest::rstest;
 use testkit::database::Kind;
-use tests::world::{PASSWORD, World, authorized, dump};
+use tests::world::{PASSWORD, World, authorized, dump, fresh};
 use tonic::Code;
 use tonic_types::StatusExt;
 use uuid::Uuid;
@@ -229,4 +229,29 @@ async fn a_creation_stands_in_the_partners_journal_and_the_customer_reads_it_too
     }
     let tables = dump(&desk.world.identity.db().await).await;
     assert_eq!(tables.tables_with(made.temporary_password.as_bytes()), Vec::<&str>::new());
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_was_refused_at_a_customer_is_read_there_unless_the_caller_may_do_nothing_there(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let desk = Desk::open(kind).await;
+    let mut users = desk.users().await;
+    let mut taken = World::creation(&desk.customer, &[]);
+    taken.user.as_mut().unwrap().sign_in_name = desk.customer.admin_sign_in_name.clone();
+    assert_eq!(reason(&users.create(desk.admin(), taken.clone()).await), "USER_PRINCIPAL_NAME_TAKEN");
+    let stranger = desk.world.register().await;
+    let foreign = CreateUserRequest { request_id: fresh(), ..taken };
+    assert_eq!(reason(&users.create(&stranger.session.access_token, foreign).await), "NOT_FOUND");
+    let customer = &desk.customer;
+    let theirs = desk.world.replace_password(&customer.admin_sign_in_name, &customer.temporary_password).await;
+    let request = ListAuditEntriesRequest { action_prefix: "CreateUser".to_owned(), ..Default::default() };
+    let mut audit = AuditServiceClient::new(desk.world.to_identity().await);
+    let entries =
+        audit.list_audit_entries(authorized(&theirs.access_token, request)).await.unwrap().into_inner().entries;
+    let told: Vec<(&str, &str)> =
+        entries.iter().map(|entry| (entry.organization_id.as_str(), entry.reason.as_str())).collect();
+    assert_eq!(told, [(desk.partner.organization_id.as_str(), "USER_PRINCIPAL_NAME_TAKEN")]);
+    assert_eq!(entries[0].customer_id, customer.customer_id);
 }

@@ -1,12 +1,14 @@
 //! What the journal tells of customers, to whom, and what it never holds (D-82, C32, AS-111).
 
 use proto::common::v1::AuditEntry;
+use proto::common::v1::audit_entry::Outcome;
 use proto::partner::v1::PartnerKind::{Provider, Reseller};
+use proto::partner::v1::RemoveCustomerRequest;
 use rstest::rstest;
 use testkit::database::Kind;
-use tests::world::World;
+use tests::world::{World, reason};
 
-use super::{calls, removing, revoking, settle_in, shared_with};
+use super::{calls, removing, revoking, served, settle_in, shared_with};
 
 /// The entries of one journal about a customer, the oldest first: action and organization.
 fn about(entries: &[AuditEntry], customer_id: &str) -> Vec<(String, String)> {
@@ -76,4 +78,27 @@ async fn a_refusal_stands_in_the_journal_of_the_one_who_asked(#[values(Kind::Sql
     assert_eq!((entry.reason.as_str(), entry.customer_id.as_str()), ("NOT_FOUND", ""));
     let entries = world.journal_of_partner(reseller.token()).await;
     assert!(entries.iter().all(|entry| entry.action != "RemoveCustomer"));
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_was_refused_at_a_customer_is_read_there_unless_the_caller_may_do_nothing_there(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let (world, reseller, tenant) = served(kind).await;
+    let stranger = world.onboard(Reseller).await;
+    let mut calls = calls(world).await;
+    let hasty = || RemoveCustomerRequest { attestation_accepted: false, ..removing(&tenant.customer_id) };
+    assert_eq!(reason(&calls.remove(reseller.token(), hasty()).await), "ATTESTATION_REQUIRED");
+    assert_eq!(reason(&calls.remove(stranger.token(), hasty()).await), "NOT_FOUND");
+    let unknown = calls.revoke(tenant.token(), revoking(&stranger.organization_id)).await;
+    assert_eq!(reason(&unknown), "NOT_FOUND");
+    let entries = world.journal_of_partner(tenant.token()).await;
+    let refused = entries.iter().filter(|entry| entry.outcome() == Outcome::Failed);
+    let told: Vec<(&str, &str, &str)> = refused
+        .map(|entry| (entry.organization_id.as_str(), entry.action.as_str(), entry.customer_id.as_str()))
+        .collect();
+    let id = tenant.customer_id.as_str();
+    let expected = [(id, "RevokeDelegatedAdmin", id), (reseller.organization_id.as_str(), "RemoveCustomer", id)];
+    assert_eq!(told, expected, "newest first, and the customer's own with the others");
 }

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use db::Db;
 use proto::licensing::v1::subscription::State;
+use proto::licensing::v1::subscription_service_server::SubscriptionService as _;
 use proto::licensing::v1::{PlaceOrderRequest, StateReason, UpsertOfferRequest};
 use rstest::rstest;
 use testkit::database::Kind;
-use tests::world::{World, soon};
+use tests::world::{World, authorized, soon};
 use tokio::task::JoinSet;
+use tonic::Response;
 use uuid::Uuid;
 
 use super::counters::counted_right;
@@ -27,7 +29,7 @@ async fn what_is_ordered_for_a_subscription_that_is_being_suspended_follows_it()
     // Of the product that the customer owns, so that the order waits for its pool.
     let offer = UpsertOfferRequest { parent_offer_ids: vec![trade.offer.clone()], ..World::offer_of(&trade.product) };
     let offer = world.offer(offer).await;
-    let (mut shop, mut desk) = (Shop::of(&world).await, Desk::of(&world).await);
+    let mut shop = Shop::of(&world).await;
     let database = world.licensing.db().await;
     let held = hold_pools(&database, trade.customer.parse().unwrap()).await;
     let ordering = tokio::spawn({
@@ -36,14 +38,16 @@ async fn what_is_ordered_for_a_subscription_that_is_being_suspended_follows_it()
         async move { shop.order(&token, request).await }
     });
     waiting(&database, 1).await;
+    // In another process: in one, the two would not be in the database at once.
+    let replica = another(&world, Kind::Postgres).await.unwrap();
     let suspending = tokio::spawn({
-        let (request, token) = (unpaid(&parent), trade.seller().to_owned());
-        async move { desk.suspend(&token, request).await }
+        let request = authorized(trade.seller(), unpaid(&parent));
+        async move { replica.suspend_subscription(request).await.map(Response::into_inner) }
     });
     waiting(&database, 2).await;
     held.rollback().await;
     let added = ordering.await.unwrap().unwrap().subscriptions.remove(0).subscription_id;
-    assert_eq!(suspending.await.unwrap().unwrap().state(), State::Suspended);
+    assert_eq!(suspending.await.unwrap().unwrap().subscription.unwrap().state(), State::Suspended);
     let added = shop.get(trade.seller(), &added).await.unwrap();
     assert_eq!((added.state(), added.state_reason()), (State::Suspended, StateReason::ParentSuspended));
     let owned = shop.entitlement(trade.helper(), &trade.customer, &trade.product).await;
@@ -122,6 +126,29 @@ async fn of_many_calls_of_an_organization_at_a_customer_one_is_in_the_database_a
     held.rollback().await;
     let told: Vec<String> = giving.join_all().await.iter().flat_map(|results| words(results)).collect();
     assert_eq!(told, vec!["CHANGED"; 8]);
+}
+
+#[tokio::test]
+async fn of_many_changes_of_a_customer_s_subscriptions_one_is_in_the_database_at_a_time() {
+    let world = World::start(Kind::Postgres).await;
+    let trade = Trade::begin(&world).await;
+    let mut ids = Vec::new();
+    for _ in 0..8 {
+        ids.push(bought(&world, &trade, 1).await.subscription_id);
+    }
+    let (desk, database) = (Desk::of(&world).await, world.licensing.db().await);
+    let held = hold_pools(&database, trade.customer.parse().unwrap()).await;
+    let mut suspending = JoinSet::new();
+    for id in ids {
+        let (mut desk, token) = (desk.clone(), trade.seller().to_owned());
+        suspending.spawn(async move { desk.suspend(&token, unpaid(&id)).await.unwrap().state() });
+    }
+    waiting(&database, 1).await;
+    // Whoever is not kept outside is in the database within a few milliseconds.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(waiters(&database).await, 1, "the others wait before they take a session");
+    held.rollback().await;
+    assert_eq!(suspending.join_all().await, [State::Suspended; 8]);
 }
 
 /// By how much one moment's counters differ from the subscriptions and the licenses: the seats, the suspended ones, and the

@@ -4,12 +4,13 @@ use proto::common::v1::ListAuditEntriesRequest;
 use proto::common::v1::audit_service_client::AuditServiceClient;
 use proto::identity::v1::identity_fact::Fact;
 use proto::identity::v1::{IdentityFact, Role, UserFact, user_fact};
-use proto::licensing::v1::UpdateLicensesRequest;
+use proto::licensing::v1::{ChangeQuantityRequest, PlaceOrderRequest, UpdateLicensesRequest};
 use rstest::rstest;
 use testkit::database::Kind;
 use tests::world::{Grant, World, authorized, dump, fresh};
 use tonic::Code;
 
+use super::desk::{Desk, resized};
 use super::trade::{Licenses, Shop, Trade, change, foretold, give, person, words};
 use super::{detail, outcome, reason};
 
@@ -192,7 +193,7 @@ async fn every_change_of_licenses_is_journaled_for_the_partner_and_the_customer(
     let id = customer.organization_id.as_str();
     world.told_access(id, &trade.provider.organization_id, Grant::PROVIDER).await;
     world.told_access(id, &trade.reseller.organization_id, Grant::RESELLER).await;
-    let order = proto::licensing::v1::PlaceOrderRequest { customer_id: id.to_owned(), ..trade.order(200) };
+    let order = PlaceOrderRequest { customer_id: id.to_owned(), ..trade.order(200) };
     Shop::of(world).await.order(trade.seller(), order).await.unwrap();
     let users = world.told_users(id, 150).await;
     let mut licenses = Licenses::of(world).await;
@@ -228,8 +229,7 @@ async fn ten_thousand_users_get_a_license_in_one_call(#[values(Kind::Sqlite, Kin
     let mut offer = World::offer_of(&trade.product);
     offer.maximum_quantity = 10_000;
     let offer = world.offer(offer).await;
-    let order =
-        proto::licensing::v1::PlaceOrderRequest { lines: vec![super::trade::line(&offer, 9_999)], ..trade.order(1) };
+    let order = PlaceOrderRequest { lines: vec![super::trade::line(&offer, 9_999)], ..trade.order(1) };
     Shop::of(&world).await.order(trade.seller(), order).await.unwrap();
     let users = world.told_users(&trade.customer, 10_000).await;
     let mut request = change(&trade.customer, &users, &[], &[]);
@@ -239,4 +239,41 @@ async fn ten_thousand_users_get_a_license_in_one_call(#[values(Kind::Sqlite, Kin
     let (last, others) = words(&results).split_last().map(|(last, others)| (last.clone(), others.to_vec())).unwrap();
     assert!(others.iter().all(|word| word == "CHANGED"));
     assert_eq!(last, "NO_SEATS_AVAILABLE");
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_was_refused_at_a_customer_is_read_there_unless_the_caller_may_do_nothing_there(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let world = World::shared(kind).await;
+    let trade = Trade::begin(world).await;
+    let customer = world.customer_with_admin().await;
+    let id = customer.organization_id.as_str();
+    world.told_access(id, &trade.provider.organization_id, Grant::PROVIDER).await;
+    let mut shop = Shop::of(world).await;
+    let order = |quantity| PlaceOrderRequest { customer_id: id.to_owned(), ..trade.order(quantity) };
+    let placed = shop.order(trade.seller(), order(5)).await.unwrap().subscriptions.remove(0);
+    assert_eq!(reason(&shop.order(trade.seller(), order(1_001)).await), "QUANTITY_OUT_OF_RANGE");
+    let mut desk = Desk::of(world).await;
+    let resize = resized(&placed.subscription_id, 1_001);
+    assert_eq!(reason(&desk.resize(trade.seller(), resize.clone()).await), "QUANTITY_OUT_OF_RANGE");
+    let foreign = ChangeQuantityRequest { request_id: fresh(), ..resize };
+    assert_eq!(reason(&desk.resize(trade.helper(), foreign).await), "NOT_FOUND", "the reseller does not serve it");
+    let refused =
+        Licenses::of(world).await.update(trade.helper(), change(id, &[fresh()], &[&trade.product], &[])).await;
+    assert_eq!(reason(&refused), "NOT_FOUND");
+    let mut audit = AuditServiceClient::new(world.to_licensing().await);
+    let request = ListAuditEntriesRequest { customer_id: id.to_owned(), ..Default::default() };
+    let token = &customer.session.access_token;
+    let entries = audit.list_audit_entries(authorized(token, request)).await.unwrap().into_inner().entries;
+    let told: Vec<(&str, &str)> = entries.iter().map(|entry| (entry.action.as_str(), entry.reason.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            ("ChangeQuantity", "QUANTITY_OUT_OF_RANGE"),
+            ("PlaceOrder", "QUANTITY_OUT_OF_RANGE"),
+            ("SubscriptionOrdered", "")
+        ]
+    );
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use base::{Fault, Id};
-use service::{Cx, Fact, Operation};
+use service::{Cx, Fact, Operation, Preparation};
 use uuid::Uuid;
 
 use super::{PurchasePermission, store};
@@ -62,8 +62,8 @@ impl Operation for SetPurchasePermission {
         Target::Customer(self.customer)
     }
 
-    fn gate(&self) -> Option<Uuid> {
-        Some(self.customer.uuid())
+    async fn gate(&self, _: &Preparation<'_, Licensing>) -> Result<Option<Uuid>, Fault> {
+        Ok(Some(self.customer.uuid()))
     }
 
     async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<PurchasePermission, Fault> {

@@ -107,6 +107,8 @@ async fn apply(cx: &mut Cx<Licensing>, steps: &[Step]) -> Result<Applied, Fault>
         let (shift, by) = (shifts.entry(after.product).or_default(), before.shift_to(after));
         *shift = Shift { seats: shift.seats + by.seats, suspended: shift.suspended + by.suspended };
     }
+    // Who waits for a pool waits for whoever gives licenses.
+    shifts.retain(|_, shift| *shift != Shift::default());
     let products: Vec<Id<Product>> = shifts.keys().copied().collect();
     let mut ended = BTreeMap::new();
     let mut licenses_ended = 0;
@@ -132,7 +134,8 @@ async fn apply(cx: &mut Cx<Licensing>, steps: &[Step]) -> Result<Applied, Fault>
         cx.record(told(kind, before, &after));
         let users = ended.remove(&after.product).unwrap_or_default();
         for fact in license::journal::ended(customer, after.product, &users) {
-            cx.record(fact.organization(after.partner.uuid()));
+            // Whose licenses these were is for those who may read licenses: the customer.
+            cx.record(fact.organization(customer.uuid()));
         }
         telling::tell(cx, &after).await?;
         current.push(after);

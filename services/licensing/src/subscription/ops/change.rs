@@ -1,12 +1,12 @@
 //! What can be done to a subscription.
 
 use base::{Fault, Id};
-use service::{Cx, Operation};
+use service::{Cx, Operation, Preparation};
 use uuid::Uuid;
 
 use crate::policy::{self, Permission, Target};
 use crate::subscription::change::{Family, Turned};
-use crate::subscription::{Reason, Subscription};
+use crate::subscription::{Reason, Subscription, store};
 use crate::{Licensing, entitlement, offer, partner};
 
 /// Which subscription, and as what the caller saw it.
@@ -17,6 +17,14 @@ pub struct Subject {
 }
 
 impl Subject {
+    /// What its change holds is its customer's: the pools of the products that it and its add-ons are of.
+    pub(super) async fn gate(&self, preparation: &Preparation<'_, Licensing>) -> Result<Option<Uuid>, Fault> {
+        let mut tx = preparation.host.db.snapshot().await?;
+        let customer = store::customer(&mut tx, self.id).await;
+        tx.rollback().await;
+        Ok(Some(customer?.map_or(self.id.uuid(), Id::uuid)))
+    }
+
     /// Holds it for a change.
     pub(super) async fn hold(&self, cx: &mut Cx<Licensing>) -> Result<Family, Fault> {
         let family = Family::hold(cx, self.id).await?;
@@ -45,8 +53,8 @@ impl Operation for ChangeQuantity {
         Target::Subscription(self.subject.id)
     }
 
-    fn gate(&self) -> Option<Uuid> {
-        Some(self.subject.id.uuid())
+    async fn gate(&self, preparation: &Preparation<'_, Licensing>) -> Result<Option<Uuid>, Fault> {
+        self.subject.gate(preparation).await
     }
 
     async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<Subscription, Fault> {
@@ -83,8 +91,8 @@ impl Operation for SuspendSubscription {
         Target::Subscription(self.subject.id)
     }
 
-    fn gate(&self) -> Option<Uuid> {
-        Some(self.subject.id.uuid())
+    async fn gate(&self, preparation: &Preparation<'_, Licensing>) -> Result<Option<Uuid>, Fault> {
+        self.subject.gate(preparation).await
     }
 
     async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<Subscription, Fault> {
@@ -110,8 +118,8 @@ impl Operation for ReactivateSubscription {
         Target::Subscription(self.subject.id)
     }
 
-    fn gate(&self) -> Option<Uuid> {
-        Some(self.subject.id.uuid())
+    async fn gate(&self, preparation: &Preparation<'_, Licensing>) -> Result<Option<Uuid>, Fault> {
+        self.subject.gate(preparation).await
     }
 
     async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<Subscription, Fault> {
@@ -138,8 +146,8 @@ impl Operation for CancelSubscription {
         Target::Subscription(self.subject.id)
     }
 
-    fn gate(&self) -> Option<Uuid> {
-        Some(self.subject.id.uuid())
+    async fn gate(&self, preparation: &Preparation<'_, Licensing>) -> Result<Option<Uuid>, Fault> {
+        self.subject.gate(preparation).await
     }
 
     async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<Turned, Fault> {

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base::{Fault, Id};
 use saga::intent;
-use service::{Cx, Operation};
+use service::{Cx, Operation, Preparation};
 use uuid::Uuid;
 
+use crate::access::Access;
 use crate::offer::Offer;
 use crate::organization::Organization;
 use crate::partner::PartnerKind;
@@ -53,8 +54,8 @@ impl Operation for PlaceOrder {
         Target::Customer(self.customer)
     }
 
-    fn gate(&self) -> Option<Uuid> {
-        Some(self.customer.uuid())
+    async fn gate(&self, _: &Preparation<'_, Licensing>) -> Result<Option<Uuid>, Fault> {
+        Ok(Some(self.customer.uuid()))
     }
 
     async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<Placed, Fault> {
@@ -114,6 +115,8 @@ impl PlaceOrder {
         };
         let base = store::hold(&mut cx.tx, id).await?.filter(|base| base.customer == self.customer);
         let base = base.ok_or_else(|| Fault::not_found("subscription", id))?;
+        // Held before what hangs on it, as whoever ends it does.
+        let access = access::store::get(&mut cx.tx, self.customer, base.partner).await?;
         let offer = offer::store::get(&mut cx.tx, base.offer).await?;
         let family = offer.map(|offer| offer.product_family).unwrap_or_default();
         if !purchase_permission::store::is_on(&mut cx.tx, self.customer, base.partner, &family).await? {
@@ -123,7 +126,7 @@ impl PlaceOrder {
             return Err(not_bought_by_partner(&family));
         }
         base.check_active()?;
-        self.check_account(cx, base.partner).await?;
+        self.check_account(cx, base.partner, access).await?;
         partner::check_may_begin(partner::store::standing(&mut cx.tx, base.partner).await?.as_ref())?;
         let Some(country) = organization::store::country(&mut cx.tx, self.customer).await? else {
             cx.hang_on(Unresolved::Organization(self.customer));
@@ -138,9 +141,13 @@ impl PlaceOrder {
     }
 
     /// The partner whose account the order goes on could place it itself.
-    async fn check_account(&self, cx: &mut Cx<Licensing>, partner: Id<Organization>) -> Result<(), Fault> {
-        let access = access::store::get(&mut cx.tx, self.customer, partner).await?;
-        let sells = |access: &access::Access| access.kind != Some(PartnerKind::Reseller);
+    async fn check_account(
+        &self,
+        cx: &mut Cx<Licensing>,
+        partner: Id<Organization>,
+        access: Option<Access>,
+    ) -> Result<(), Fault> {
+        let sells = |access: &Access| access.kind != Some(PartnerKind::Reseller);
         if access.is_some_and(|access| access.active && access.order_right && sells(&access)) {
             return Ok(());
         }

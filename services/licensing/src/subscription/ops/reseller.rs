@@ -1,7 +1,7 @@
 //! Another reseller of record.
 
 use base::Fault;
-use service::{Cx, Operation};
+use service::{Cx, Operation, Preparation};
 use uuid::Uuid;
 
 use super::Subject;
@@ -26,8 +26,8 @@ impl Operation for ChangeReseller {
         Target::Subscription(self.subject.id)
     }
 
-    fn gate(&self) -> Option<Uuid> {
-        Some(self.subject.id.uuid())
+    async fn gate(&self, preparation: &Preparation<'_, Licensing>) -> Result<Option<Uuid>, Fault> {
+        self.subject.gate(preparation).await
     }
 
     async fn run(&self, cx: &mut Cx<Licensing>, (): &()) -> Result<Subscription, Fault> {
