@@ -77,7 +77,7 @@ impl Service for Licensing {
         NamedLimit {
             name: "license_reply_bytes_max",
             value: reply::BYTES_MAX as i64,
-            description: "bytes of an answer about licenses; details that do not fit are left out",
+            description: "bytes of an answer; of what does not fit, details are left out or the next page tells",
         },
         NamedLimit {
             name: "entitlement_sources_max",

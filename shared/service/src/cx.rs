@@ -1,7 +1,7 @@
 //! The context of one attempt of one operation: the only thing that `run` touches.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use base::{Clock, Fault, Id, Secret, Timestamp};
 use db::Tx;
@@ -33,7 +33,7 @@ pub struct Cx<S: Service> {
     pub(crate) request_hash: Option<[u8; 32]>,
     pub(crate) unresolved: Vec<S::Unresolved>,
     /// At which organization the caller was found allowed.
-    pub(crate) concerned: Arc<OnceLock<Uuid>>,
+    pub(crate) concerned: Option<Uuid>,
     /// What this call has asked for in earlier attempts.
     pub(crate) asked: Arc<BTreeSet<S::Unresolved>>,
     pub(crate) scope_method: &'static str,
@@ -57,7 +57,7 @@ impl<S: Service> Cx<S> {
             delivery: None,
             request_hash: None,
             unresolved: Vec::new(),
-            concerned: Arc::default(),
+            concerned: None,
             asked: Arc::default(),
             scope_method: method,
         }
@@ -166,7 +166,7 @@ impl<S: Service> Cx<S> {
     /// The caller may do at this organization what it asks for. What stands in the way after that is a refusal of which that
     /// organization reads as well (AS-111); whoever may do nothing there writes nothing into its journal.
     pub fn concern(&mut self, organization: Uuid) {
-        self.concerned.get_or_init(|| organization);
+        self.concerned.get_or_insert(organization);
     }
 
     /// Ends this attempt until another service was asked for all of this. What an earlier attempt of the call has asked

@@ -142,7 +142,7 @@ impl<S: Service> Host<S> {
             return;
         }
         let fact = Fact::new(O::METHOD.rsplit('/').next().unwrap_or(O::METHOD));
-        let fact = fact.refused(principal, call.concerned.get().copied());
+        let fact = fact.refused(principal, call.concerned);
         let written = async {
             let mut tx = self.db.write().await?;
             let outcome = Outcome::Failed(fault.reason());

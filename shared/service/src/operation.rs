@@ -109,8 +109,8 @@ pub trait Operation: Wire + Send + Sync + 'static {
     }
 
     /// The hot aggregate that it changes, if it does: one call of each organization at it is in the database at a time, and
-    /// the others wait without a session. Which one it is may have to be looked up; nobody has asked yet whether the caller
-    /// may know it, so that it is told to nobody.
+    /// the others wait without a session. Which one it is may have to be looked up: nobody has asked yet what the
+    /// caller may do, so that only what it may see makes a difference.
     fn gate(
         &self,
         _preparation: &Preparation<'_, Self::Service>,

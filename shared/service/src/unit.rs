@@ -4,7 +4,7 @@
 //! tried again when the database asks for it. It refuses to know what an operation does.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base::{Fault, Kind};
@@ -52,12 +52,8 @@ pub(crate) struct Call<O: Operation> {
 impl<O: Operation> Call<O> {
     pub(crate) async fn serve(self) -> Result<Response<O::Response>, Fault> {
         let (host, caller) = (Arc::clone(&self.host), self.caller.clone());
-        let mut journaled = Journaled {
-            request_hash: None,
-            dry: self.body.validate_only(),
-            is_recorded: false,
-            concerned: Arc::default(),
-        };
+        let mut journaled =
+            Journaled { request_hash: None, dry: self.body.validate_only(), is_recorded: false, concerned: None };
         let outcome = match self.parse(&mut journaled) {
             Ok(unit) => unit.work(&mut journaled).await,
             Err(fault) => Err(fault),
@@ -89,7 +85,7 @@ impl<O: Operation> Call<O> {
             host.limiters.source_and_target.take(&format!("{}|{source}|{target}", O::METHOD))?;
             host.limiters.target.take(&format!("{}|{target}", O::METHOD))?;
         }
-        Ok(Unit { host, caller, operation, replay, dry, deadline, concerned: Arc::clone(&journaled.concerned) })
+        Ok(Unit { host, caller, operation, replay, dry, deadline })
     }
 }
 
@@ -101,7 +97,7 @@ pub(crate) struct Journaled {
     /// waits for it or repeats the request.
     pub(crate) is_recorded: bool,
     /// At which organization the caller was found allowed before something else stood in the way.
-    pub(crate) concerned: Arc<OnceLock<Uuid>>,
+    pub(crate) concerned: Option<Uuid>,
 }
 
 /// One call on its way through steps 5 to 12.
@@ -112,7 +108,6 @@ struct Unit<O: Operation> {
     replay: Option<ReplayKey>,
     dry: bool,
     deadline: Instant,
-    concerned: Arc<OnceLock<Uuid>>,
 }
 
 /// What the attempts of an operation can hang on.
@@ -122,11 +117,12 @@ type UnresolvedOf<O> = <<O as Operation>::Service as Service>::Unresolved;
 struct Stop<S: Service> {
     fault: Fault,
     unresolved: Vec<S::Unresolved>,
+    concerned: Option<Uuid>,
 }
 
 impl<S: Service> From<Fault> for Stop<S> {
     fn from(fault: Fault) -> Self {
-        Self { fault, unresolved: Vec::new() }
+        Self { fault, unresolved: Vec::new(), concerned: None }
     }
 }
 
@@ -147,7 +143,7 @@ impl<O: Operation> Unit<O> {
             let _pass = self.wait_at_the_gate().await?;
             let permit = in_time(self.deadline, self.host.permits.acquire()).await?;
             let _permit = permit.map_err(|_| Fault::unavailable("OVERLOADED", "the service is stopping"))?;
-            self.prepare_and_attempt().await?
+            self.prepare_and_attempt(journaled).await?
         };
         let done = match done.continuation {
             Some(id) => Done { response: self.follow(id, journaled).await?, ..done },
@@ -214,20 +210,22 @@ impl<O: Operation> Unit<O> {
     /// Every organization has a queue of its own: who may do nothing there, which nobody has asked yet, stands in nobody's
     /// way, and does not see from how long it takes whether others are there.
     async fn wait_at_the_gate(&self) -> Result<Option<Pass<'_, (Option<Uuid>, Uuid)>>, Fault> {
-        let Some(aggregate) = self.operation.gate(&self.preparation()).await? else { return Ok(None) };
+        let looked_up = in_time(self.deadline, self.operation.gate(&self.preparation())).await??;
+        let Some(aggregate) = looked_up else { return Ok(None) };
         let organization = self.caller.principal().map(|principal| principal.organization_id);
         in_time(self.deadline, self.host.aggregates.enter((organization, aggregate))).await?.map(Some)
     }
 
-    async fn prepare_and_attempt(&self) -> Result<Done<O>, Fault> {
+    async fn prepare_and_attempt(&self, journaled: &mut Journaled) -> Result<Done<O>, Fault> {
         let reads = self.host.contract.method(O::METHOD)?.reads;
-        let mut prepared = self.prepare().await?;
+        let mut prepared = self.prepare(journaled).await?;
         let (mut attempt, mut resolved, mut asked) = (0, 0, Arc::new(BTreeSet::new()));
         loop {
             let stop = match self.attempt(reads, prepared.as_ref(), &asked).await {
                 Ok(done) => return Ok(done),
                 Err(stop) => stop,
             };
+            journaled.concerned = stop.concerned;
             if stop.fault.kind() == Kind::Busy {
                 attempt += 1;
                 let pause = backoff::busy(attempt);
@@ -237,7 +235,7 @@ impl<O: Operation> Unit<O> {
                 tokio::time::sleep(pause).await;
                 if prepared.is_none() {
                     // There was a saved reply, which may have been swept or given up since.
-                    prepared = self.prepare().await?;
+                    prepared = self.prepare(journaled).await?;
                 }
             } else if !stop.unresolved.is_empty() && resolved < RESOLUTIONS_MAX {
                 resolved += 1;
@@ -255,16 +253,16 @@ impl<O: Operation> Unit<O> {
 
     /// Step 5, after the caller was found allowed on a read snapshot. `None` when there is a saved reply: a repeated
     /// request is not prepared again, and is answered to those too who have lost what the first one rested on.
-    async fn prepare(&self) -> Result<Option<O::Prepared>, Fault> {
+    async fn prepare(&self, journaled: &mut Journaled) -> Result<Option<O::Prepared>, Fault> {
         deadline::check(self.deadline)?;
         let mut resolved = 0;
         // A `()` has no size: there is nothing to prepare, and nothing to ask before.
         while std::mem::size_of::<O::Prepared>() > 0 {
             let tx = self.host.db.snapshot().await?;
             let mut cx = Cx::new(tx, Arc::clone(&self.host), self.caller.clone(), O::METHOD);
-            cx.concerned = Arc::clone(&self.concerned);
             let needed = self.to_be_prepared(&mut cx).await;
             cx.tx.rollback().await;
+            journaled.concerned = cx.concerned;
             match needed {
                 Ok(true) => break,
                 Ok(false) => return Ok(None),
@@ -302,7 +300,6 @@ impl<O: Operation> Unit<O> {
         let tx = if reads { self.host.db.snapshot().await? } else { self.host.db.write().await? };
         let mut cx = Cx::new(tx, Arc::clone(&self.host), self.caller.clone(), O::METHOD);
         cx.asked = Arc::clone(asked);
-        cx.concerned = Arc::clone(&self.concerned);
         match self.inside(&mut cx, prepared).await {
             Ok(Inside::Continued(id)) => {
                 cx.tx.rollback().await;
@@ -340,7 +337,7 @@ impl<O: Operation> Unit<O> {
             }
             Err(fault) => {
                 cx.tx.rollback().await;
-                Err(Stop { fault, unresolved: cx.unresolved })
+                Err(Stop { fault, unresolved: cx.unresolved, concerned: cx.concerned })
             }
         }
     }

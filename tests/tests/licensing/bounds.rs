@@ -131,6 +131,34 @@ async fn of_journal_entries_that_tell_much_fewer_make_a_page(#[values(Kind::Sqli
     assert!(pages[0] > CHANGES / 2, "{pages:?}");
 }
 
+#[rstest]
+#[tokio::test]
+async fn service_plans_that_are_too_many_for_a_journal_entry_are_told_as_a_star(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let world = World::shared(kind).await;
+    let trade = Trade::begin(world).await;
+    let plans: Vec<String> = (0..4_001).map(|_| fresh()).collect();
+    let plans: Vec<&str> = plans.iter().map(String::as_str).collect();
+    let product = suite(world, &trade, &plans, 1).await;
+    let user = world.told_users(&trade.customer, 1).await;
+    let mut licenses = Licenses::of(world).await;
+    for excluded in [&plans[1..], &plans[..1]] {
+        let request = UpdateLicensesRequest {
+            assign: vec![give(&product, excluded)],
+            ..change(&trade.customer, &user, &[], &[])
+        };
+        licenses.update(trade.helper(), request).await.unwrap();
+    }
+    let request = ListAuditEntriesRequest { action_prefix: "LicensesUpdated".to_owned(), ..Default::default() };
+    let mut audit = AuditServiceClient::new(world.to_licensing().await);
+    let entries = audit.list_audit_entries(authorized(trade.helper(), request)).await.unwrap().into_inner().entries;
+    let told =
+        entries.iter().flat_map(|entry| &entry.changes).filter(|change| change.field == "excluded_service_plans");
+    let told: Vec<(&str, &str)> = told.map(|change| (change.before.as_str(), change.after.as_str())).collect();
+    assert_eq!(told, [("*", &*format!("{product}:{}", plans[0])), ("", "*")], "newest first");
+}
+
 /// Offers of a product that are sold in many countries and add to as many offers as one can, all like the first of them.
 async fn alike(world: &World, product: &str, count: usize) {
     let mut offer = UpsertOfferRequest { name: "Harbor Extra".to_owned(), ..World::offer_of(product) };
@@ -143,12 +171,13 @@ async fn alike(world: &World, product: &str, count: usize) {
     for _ in 1..count {
         let another = Uuid::new_v4();
         for text in [
-            "INSERT INTO offers
+            "INSERT INTO offers (offer_id, product_id, name, name_key, minimum_quantity, maximum_quantity, available, trial,
+                 limit_unit, limit_count, billing_cycles, terms, product_family, version, create_time, update_time)
              SELECT $2, product_id, name, name_key, minimum_quantity, maximum_quantity, available, trial, limit_unit,
                  limit_count, billing_cycles, terms, product_family, version, create_time, update_time
              FROM offers WHERE offer_id = $1",
-            "INSERT INTO offer_countries SELECT $2, country FROM offer_countries WHERE offer_id = $1",
-            "INSERT INTO offer_parents SELECT $2, parent_offer_id FROM offer_parents WHERE offer_id = $1",
+            "INSERT INTO offer_countries (offer_id, country) SELECT $2, country FROM offer_countries WHERE offer_id = $1",
+            "INSERT INTO offer_parents (offer_id, parent_offer_id) SELECT $2, parent_offer_id FROM offer_parents WHERE offer_id = $1",
         ] {
             assert!(tx.sql(text).bind(first).bind(another).execute().await.unwrap() > 0);
         }

@@ -7,15 +7,16 @@ use db::Db;
 use proto::licensing::v1::subscription::State;
 use proto::licensing::v1::subscription_service_server::SubscriptionService as _;
 use proto::licensing::v1::{PlaceOrderRequest, StateReason, UpsertOfferRequest};
+use proto::partner::v1::PartnerKind;
 use rstest::rstest;
 use testkit::database::Kind;
-use tests::world::{World, authorized, soon};
+use tests::world::{Grant, World, authorized, soon};
 use tokio::task::JoinSet;
 use tonic::Response;
 use uuid::Uuid;
 
 use super::counters::counted_right;
-use super::desk::{Desk, bought, paid, unpaid, unwanted};
+use super::desk::{Desk, bought, paid, served_by, unpaid, unwanted};
 use super::races::{another, hold_pools, update, waiters, waiting};
 use super::reason;
 use super::terms::adding;
@@ -149,6 +150,43 @@ async fn of_many_changes_of_a_customer_s_subscriptions_one_is_in_the_database_at
     assert_eq!(waiters(&database).await, 1, "the others wait before they take a session");
     held.rollback().await;
     assert_eq!(suspending.join_all().await, [State::Suspended; 8]);
+}
+
+#[tokio::test]
+async fn nobody_learns_in_the_queue_of_a_customer_whose_a_subscription_is_that_another_partner_sold() {
+    let world = World::start(Kind::Postgres).await;
+    let trade = Trade::begin(&world).await;
+    let own = bought(&world, &trade, 1).await.subscription_id;
+    let other = world.register().await;
+    world.told_partner(&other.organization_id, PartnerKind::Direct).await;
+    world.told_access(&trade.customer, &other.organization_id, Grant::DIRECT).await;
+    let token = &other.session.access_token;
+    let foreign = Shop::of(&world).await.order(token, trade.order(1)).await.unwrap().subscriptions.remove(0);
+    let (desk, database) = (Desk::of(&world).await, world.licensing.db().await);
+    let held = hold_pools(&database, trade.customer.parse().unwrap()).await;
+    let suspending = tokio::spawn({
+        let (mut desk, token) = (desk.clone(), trade.seller().to_owned());
+        async move { desk.suspend(&token, unpaid(&own)).await }
+    });
+    waiting(&database, 1).await;
+    let refused = soon("the answer", desk.clone().suspend(trade.seller(), unpaid(&foreign.subscription_id))).await;
+    assert_eq!(reason(&refused), "NOT_FOUND");
+    assert!(!suspending.is_finished());
+    held.rollback().await;
+    suspending.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn who_only_names_another_reseller_does_not_wait_for_whoever_gives_licenses() {
+    let world = World::start(Kind::Postgres).await;
+    let trade = Trade::begin(&world).await;
+    let id = bought(&world, &trade, 1).await.subscription_id;
+    let database = world.licensing.db().await;
+    let held = hold_pools(&database, trade.customer.parse().unwrap()).await;
+    let mut desk = Desk::of(&world).await;
+    let named = soon("the answer", desk.name(trade.seller(), served_by(&id, &trade.reseller_mpn_id))).await.unwrap();
+    assert_eq!(named.reseller_mpn_id, trade.reseller_mpn_id);
+    held.rollback().await;
 }
 
 /// By how much one moment's counters differ from the subscriptions and the licenses: the seats, the suspended ones, and the

@@ -261,6 +261,31 @@ async fn a_permission_ends_with_the_relationship_and_does_not_come_back_with_it(
 }
 
 #[tokio::test]
+async fn whoever_ends_a_relationship_does_not_wait_for_a_purchase_that_waits_for_it() {
+    let world = World::start(Kind::Postgres).await;
+    let buyer = Buyer::begin(&world).await;
+    Switches::of(&world).await.set(&buyer.agent, turned(buyer.id(), true)).await.unwrap();
+    let database = world.licensing.db().await;
+    let [customer, provider]: [Uuid; 2] =
+        [buyer.id(), &buyer.trade.provider.organization_id].map(|id| id.parse().unwrap());
+    // As the fact that it ended is taken over: first the access, then what hangs on it.
+    let mut ending = database.write().await.unwrap();
+    ending.sql("SET LOCAL lock_timeout = '500ms'").execute().await.unwrap();
+    let access = "UPDATE accesses SET active = FALSE, epoch = 2 WHERE customer_id = $1 AND partner_id = $2";
+    assert_eq!(ending.sql(access).bind(customer).bind(provider).execute().await.unwrap(), 1);
+    let ordering = tokio::spawn({
+        let (mut shop, token) = (Shop::of(&world).await, buyer.token().to_owned());
+        let order = buyer.order(vec![line(&buyer.offer, 1)]);
+        async move { shop.order(&token, order).await }
+    });
+    waiting(&database, 1).await;
+    let switch = "UPDATE purchase_permissions SET permitted = FALSE WHERE customer_id = $1 AND partner_id = $2";
+    assert_eq!(ending.sql(switch).bind(customer).bind(provider).execute().await.unwrap(), 1);
+    ending.commit().await.unwrap();
+    assert_eq!(reason(&ordering.await.unwrap()), "PURCHASE_NOT_PERMITTED");
+}
+
+#[tokio::test]
 async fn of_two_who_turn_a_switch_on_for_the_first_time_the_later_one_is_answered_what_the_other_one_stored() {
     let world = World::start(Kind::Postgres).await;
     let buyer = Buyer::begin(&world).await;

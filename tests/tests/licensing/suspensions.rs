@@ -123,7 +123,7 @@ async fn who_was_given_a_license_last_loses_it_first_when_a_subscription_is_canc
     let entries = async |token: &str| {
         audit.clone().list_audit_entries(authorized(token, journal.clone())).await.unwrap().into_inner().entries
     };
-    assert!(entries(trade.seller()).await.is_empty(), "who does not manage its users is told how many, not whose");
+    assert!(entries(trade.seller()).await.is_empty(), "who sells without delegated admin is told how many, not whose");
     let entries = entries(&world.operator().await).await;
     assert_eq!((entries.len(), entries[0].customer_id.as_str()), (1, trade.customer.as_str()));
     let ended = entries[0].changes.iter().find(|change| change.field == "users").unwrap();

@@ -14,6 +14,12 @@ use crate::user::User;
 
 /// Users whose ids one entry lists at most.
 const USERS_PER_ENTRY: usize = 100;
+/// Bytes of the service plans that were left out before, or are left out now, which one entry names at most.
+const PLANS_BYTES_MAX: usize = 128 * 1024;
+/// Bytes of the service plans that all entries of one call name at most.
+const CALL_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Stands for more service plans than that.
+const TOO_MANY: &str = "*";
 
 /// That licenses ended because their seats are gone: an entry for up to a hundred users.
 pub fn ended<'u>(
@@ -37,26 +43,59 @@ fn about(users: &[Id<User>], customer: Id<Organization>, fact: Fact) -> Fact {
 
 /// One entry for each user who changed alone, and one for up to a hundred users to whom the same happened.
 pub fn facts(customer: Id<Organization>, change: &Change, ground: &Ground, outcomes: &[Outcome]) -> Vec<Fact> {
-    let mut alike: BTreeMap<(Effect, String), Vec<Id<User>>> = BTreeMap::new();
-    for (user, outcome) in change.users.iter().zip(outcomes) {
-        if let Outcome::Changed(effect) = outcome {
-            let held = ground.members.get(user).and_then(|member| ground.held.get(member.held));
-            let before = held.map(|held| left_out_before(change, *effect, held)).unwrap_or_default();
-            alike.entry((*effect, before)).or_default().push(*user);
-        }
+    let changed = change.users.iter().zip(outcomes).filter_map(|(user, outcome)| {
+        let Outcome::Changed(effect) = outcome else { return None };
+        Some((*user, *effect, ground.members.get(user)?.held))
+    });
+    let changed: Vec<(Id<User>, Effect, usize)> = changed.collect();
+    let (mut before, mut after) = (BTreeMap::new(), BTreeMap::new());
+    let mut room = CALL_BYTES_MAX;
+    for (_, effect, held) in &changed {
+        after.entry(*effect).or_insert_with(|| left_out(change, *effect));
+        before.entry((*effect, *held)).or_insert_with(|| match ground.held.get(*held) {
+            Some(held) if room > 0 => within(&mut room, left_out_before(change, *effect, held)),
+            _ => TOO_MANY.to_owned(),
+        });
+    }
+    let mut alike: BTreeMap<(Effect, &str), Vec<Id<User>>> = BTreeMap::new();
+    for (user, effect, held) in &changed {
+        let before = before.get(&(*effect, *held)).map_or("", String::as_str);
+        alike.entry((*effect, before)).or_default().push(*user);
     }
     let ids = |places: Places| join(places.each().filter_map(|place| change.products.get(place)));
+    let mut room = CALL_BYTES_MAX;
     let mut facts = Vec::new();
     for ((effect, before), users) in alike {
-        let after = left_out(change, effect);
+        let after = after.get(&effect).map_or("", String::as_str);
         for some in users.chunks(USERS_PER_ENTRY) {
             let fact = about(some, customer, Fact::new("LicensesUpdated"));
             let fact = fact.change("licenses", ids(effect.taken), ids(effect.given));
-            let same = before.is_empty() && after.is_empty();
-            facts.push(if same { fact } else { fact.change("excluded_service_plans", &before, &after) });
+            if before.is_empty() && after.is_empty() {
+                facts.push(fact);
+                continue;
+            }
+            let [before, after] = [before, after].map(|plans| within(&mut room, plans.to_owned()));
+            facts.push(fact.change("excluded_service_plans", before, after));
         }
     }
     facts
+}
+
+/// The service plans, when there is room for them.
+fn within(room: &mut usize, plans: String) -> String {
+    if plans.len() > PLANS_BYTES_MAX {
+        return TOO_MANY.to_owned();
+    }
+    match room.checked_sub(plans.len()) {
+        Some(left) => {
+            *room = left;
+            plans
+        }
+        None => {
+            *room = 0;
+            TOO_MANY.to_owned()
+        }
+    }
 }
 
 /// What was left out of the licenses that were taken or got other plans: each product with its plans.

@@ -313,9 +313,8 @@ pub fn moves(change: &Change, outcomes: &[Outcome]) -> Vec<Move> {
     for (user, outcome) in change.users.iter().zip(outcomes) {
         let Outcome::Changed(Effect { given, replanned, taken }) = outcome else { continue };
         for (place, each) in moves.iter_mut().enumerate() {
-            let this = Places::default().with(place);
             let lists = [(given, &mut each.given), (replanned, &mut each.replanned), (taken, &mut each.taken)];
-            for (_, list) in lists.into_iter().filter(|(places, _)| !places.shared_with(this).is_empty()) {
+            for (_, list) in lists.into_iter().filter(|(places, _)| places.has(place)) {
                 list.push(*user);
             }
         }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use base::{Fault, Id, Timestamp};
 use service::{Cx, Fact};
+use uuid::Uuid;
 
 use super::history::{Actor, Change, Kind};
 use super::{State, Subscription, store, telling};
 use crate::entitlement::Shift;
 use crate::product::Product;
-use crate::{Licensing, entitlement, license};
+use crate::{Licensing, access, entitlement, license};
 
 /// A subscription before and after.
 #[derive(Clone, Debug)]
@@ -133,14 +134,22 @@ async fn apply(cx: &mut Cx<Licensing>, steps: &[Step]) -> Result<Applied, Fault>
         write_history(cx, kind, before.quantity, &after).await?;
         cx.record(told(kind, before, &after));
         let users = ended.remove(&after.product).unwrap_or_default();
+        let reader = if users.is_empty() { customer.uuid() } else { reader(cx, &after).await? };
         for fact in license::journal::ended(customer, after.product, &users) {
-            // Whose licenses these were is for those who may read licenses: the customer.
-            cx.record(fact.organization(customer.uuid()));
+            cx.record(fact.organization(reader));
         }
         telling::tell(cx, &after).await?;
         current.push(after);
     }
     Ok(Applied { changed: current, licenses_ended })
+}
+
+/// In whose journal it stands whose licenses ended: the partner's who sold them, when it may read licenses, or else the
+/// customer's own.
+async fn reader(cx: &mut Cx<Licensing>, subscription: &Subscription) -> Result<Uuid, Fault> {
+    let access = access::store::get(&mut cx.tx, subscription.customer, subscription.partner).await?;
+    let manages = access.is_some_and(|access| access.active && access.delegated_admin);
+    Ok(if manages { subscription.partner.uuid() } else { subscription.customer.uuid() })
 }
 
 /// Writes down that a subscription was ordered.

@@ -246,7 +246,7 @@ impl Subscription {
         Err(Fault::precondition("NOT_A_TRIAL", "the subscription is paid for already; change its quantity instead"))
     }
 
-    /// A trial, paid for under another offer of its product from now on.
+    /// A trial, paid for from now on, under an offer of its product that is no trial.
     ///
     /// # Errors
     /// As [`Subscription::check_trial`], `OFFER_NOT_SUITABLE`, `QUANTITY_BELOW_ASSIGNED`, `BILLING_CYCLE_NOT_OFFERED`,

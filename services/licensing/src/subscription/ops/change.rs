@@ -17,12 +17,16 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// What its change holds is its customer's: the pools of the products that it and its add-ons are of.
+    /// What its change holds is its customer's: the pools of the products that it and its add-ons are of. Whoever does not
+    /// see it learns nothing of whose it is.
     pub(super) async fn gate(&self, preparation: &Preparation<'_, Licensing>) -> Result<Option<Uuid>, Fault> {
+        let Some(caller) = preparation.caller.principal() else { return Ok(None) };
+        let caller = Id::from_uuid(caller.organization_id);
         let mut tx = preparation.host.db.snapshot().await?;
-        let customer = store::customer(&mut tx, self.id).await;
+        let found = store::get(&mut tx, self.id).await;
         tx.rollback().await;
-        Ok(Some(customer?.map_or(self.id.uuid(), Id::uuid)))
+        let seen = found?.filter(|subscription| subscription.is_seen_by(caller));
+        Ok(Some(seen.map_or(self.id.uuid(), |subscription| subscription.customer.uuid())))
     }
 
     /// Holds it for a change.
