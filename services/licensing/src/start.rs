@@ -16,6 +16,7 @@ use service::contract::REQUEST_BYTES_BULK;
 use service::keys::ServiceKeys;
 use service::outbox;
 use service::peer::Peer;
+use service::points;
 use service::process::{self, Bound, Front, every};
 use service::{Host, Parts, Service};
 use tokio::task::JoinSet;
@@ -113,5 +114,9 @@ async fn follow_keys(host: Arc<Host<Licensing>>, stop: CancellationToken) {
 
 /// Lets happen what happens to subscriptions by itself. Any replica does it; who comes second finds nothing due.
 async fn sweep(host: Arc<Host<Licensing>>, stop: CancellationToken) {
-    every(Duration::from_secs(5), &stop, || sweep::run(&host)).await;
+    let swept = || async {
+        host.points.at(points::SWEPT).await?;
+        sweep::run(&host).await
+    };
+    every(Duration::from_secs(5), &stop, swept).await;
 }

@@ -25,6 +25,7 @@ pub const NAMES: &[&str] = &[
     OUTBOX_CLAIMED,
     OUTBOX_SENT,
     FOLLOWED,
+    SWEPT,
 ];
 
 /// A worker has claimed a saga.
@@ -55,6 +56,8 @@ pub const OUTBOX_CLAIMED: &str = "outbox claimed";
 pub const OUTBOX_SENT: &str = "outbox sent";
 /// A call is about to look at what it began.
 pub const FOLLOWED: &str = "followed";
+/// What happens by itself is about to be written down, as it is from time to time.
+pub const SWEPT: &str = "swept";
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

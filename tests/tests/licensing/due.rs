@@ -10,6 +10,7 @@ use proto::licensing::v1::license_service_server::LicenseService as _;
 use proto::licensing::v1::subscription::State;
 use proto::licensing::v1::{LimitUnit, PlaceOrderRequest, StateReason, UpsertOfferRequest};
 use rstest::rstest;
+use service::points::{self, Trouble};
 use testkit::database::Kind;
 use tests::world::{PASSWORD, World, authorized, soon};
 use uuid::Uuid;
@@ -130,6 +131,8 @@ async fn what_is_due_is_written_down_while_an_answer_is_worth_anything_and_the_r
         Desk::of(&world).await.suspend(trade.seller(), unpaid(&id)).await.unwrap();
     }
     let users = world.told_users(&trade.customer, 1).await;
+    // Whoever asks writes down what is due, and nobody else.
+    world.licensing.points().plan(points::SWEPT, Trouble::Fails, u32::MAX);
     let (_, helper) = later(&world, &trade, 90).await;
     let database = world.licensing.db().await;
     let held = hold_pools(&database, trade.customer.parse().unwrap()).await;

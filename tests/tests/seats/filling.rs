@@ -18,7 +18,7 @@ const SEATS: i32 = 1_000;
 const USERS: usize = 1_120;
 const KILLS: usize = 10;
 /// Answers between two kills.
-const STEPS: u64 = 110;
+const STEPS: u64 = 80;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_what_everybody_wants_every_seat_is_given_in_the_end() {
