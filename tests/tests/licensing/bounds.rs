@@ -6,15 +6,15 @@ use proto::licensing::v1::catalog_service_client::CatalogServiceClient;
 use proto::licensing::v1::entitlement_service_client::EntitlementServiceClient;
 use proto::licensing::v1::list_entitlements_request::Seek;
 use proto::licensing::v1::{
-    ImportProductsRequest, ListEntitlementsRequest, ListEntitlementsResponse, ListOffersRequest, PlaceOrderRequest,
-    UpdateLicensesRequest, UpsertOfferRequest,
+    ImportProductsRequest, LicenseToAssign, ListEntitlementsRequest, ListEntitlementsResponse, ListOffersRequest,
+    PlaceOrderRequest, UpdateLicensesRequest, UpsertOfferRequest,
 };
 use rstest::rstest;
 use testkit::database::Kind;
 use tests::world::{HEADER, World, authorized, fresh};
 use uuid::Uuid;
 
-use super::plans::suite;
+use super::plans::{left_out_told, suite};
 use super::trade::{Licenses, Shop, Trade, change, give, line};
 
 /// A product of many service plans with long names, about a megabyte in an answer, of which the customer has a seat.
@@ -94,25 +94,30 @@ async fn of_very_many_subscriptions_those_are_told_of_which_more_can_be_ordered(
     assert!(most.sources.iter().all(|source| source.orderable));
 }
 
+/// So many ids that nobody has.
+fn ids(count: usize) -> Vec<String> {
+    (0..count).map(|_| fresh()).collect()
+}
+
+/// Gives a license, or other plans of it.
+async fn replan(world: &World, trade: &Trade, user: &[String], license: LicenseToAssign) {
+    let request = UpdateLicensesRequest { assign: vec![license], ..change(&trade.customer, user, &[], &[]) };
+    Licenses::of(world).await.update(trade.helper(), request).await.unwrap();
+}
+
 #[rstest]
 #[tokio::test]
 async fn of_journal_entries_that_tell_much_fewer_make_a_page(#[values(Kind::Sqlite, Kind::Postgres)] kind: Kind) {
     const CHANGES: usize = 25;
     let world = World::shared(kind).await;
-    let trade = Trade::begin(world).await;
-    let plans: Vec<String> = (0..2_002).map(|_| fresh()).collect();
+    let (trade, plans) = (Trade::begin(world).await, ids(2_002));
     let plans: Vec<&str> = plans.iter().map(String::as_str).collect();
     let product = suite(world, &trade, &plans, 1).await;
     let user = world.told_users(&trade.customer, 1).await;
-    let mut licenses = Licenses::of(world).await;
     for turn in 0..CHANGES {
         // About 150 kilobytes of the journal, what was left out before and what is now.
         let excluded = if turn % 2 == 0 { &plans[1..] } else { &plans[..2_001] };
-        let request = UpdateLicensesRequest {
-            assign: vec![give(&product, excluded)],
-            ..change(&trade.customer, &user, &[], &[])
-        };
-        licenses.update(trade.helper(), request).await.unwrap();
+        replan(world, &trade, &user, give(&product, excluded)).await;
     }
     let mut audit = AuditServiceClient::new(world.to_licensing().await);
     let mut request =
@@ -137,26 +142,16 @@ async fn service_plans_that_are_too_many_for_a_journal_entry_are_told_as_a_star(
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
 ) {
     let world = World::shared(kind).await;
-    let trade = Trade::begin(world).await;
-    let plans: Vec<String> = (0..4_001).map(|_| fresh()).collect();
+    let (trade, plans) = (Trade::begin(world).await, ids(4_001));
     let plans: Vec<&str> = plans.iter().map(String::as_str).collect();
     let product = suite(world, &trade, &plans, 1).await;
     let user = world.told_users(&trade.customer, 1).await;
-    let mut licenses = Licenses::of(world).await;
     for excluded in [&plans[1..], &plans[..1]] {
-        let request = UpdateLicensesRequest {
-            assign: vec![give(&product, excluded)],
-            ..change(&trade.customer, &user, &[], &[])
-        };
-        licenses.update(trade.helper(), request).await.unwrap();
+        replan(world, &trade, &user, give(&product, excluded)).await;
     }
-    let request = ListAuditEntriesRequest { action_prefix: "LicensesUpdated".to_owned(), ..Default::default() };
-    let mut audit = AuditServiceClient::new(world.to_licensing().await);
-    let entries = audit.list_audit_entries(authorized(trade.helper(), request)).await.unwrap().into_inner().entries;
-    let told =
-        entries.iter().flat_map(|entry| &entry.changes).filter(|change| change.field == "excluded_service_plans");
-    let told: Vec<(&str, &str)> = told.map(|change| (change.before.as_str(), change.after.as_str())).collect();
-    assert_eq!(told, [("*", &*format!("{product}:{}", plans[0])), ("", "*")], "newest first");
+    let told = left_out_told(world, trade.helper()).await;
+    let [one, many] = [format!("{product}:{}", plans[0]), "*".to_owned()];
+    assert_eq!(told, [(many.clone(), one), (String::new(), many)], "newest first");
 }
 
 /// Offers of a product that are sold in many countries and add to as many offers as one can, all like the first of them.

@@ -7,12 +7,19 @@ use proto::identity::v1::{IdentityFact, Role, UserFact, user_fact};
 use proto::licensing::v1::{ChangeQuantityRequest, PlaceOrderRequest, UpdateLicensesRequest};
 use rstest::rstest;
 use testkit::database::Kind;
-use tests::world::{Grant, World, authorized, dump, fresh};
+use tests::world::{Grant, Registered, World, authorized, dump, fresh};
 use tonic::Code;
 
 use super::desk::{Desk, resized};
 use super::trade::{Licenses, Shop, Trade, change, foretold, give, person, words};
 use super::{detail, outcome, reason};
+
+/// A trade, and beside its own customer one of its provider's with a global admin.
+async fn provided(world: &World) -> (Trade, Registered) {
+    let (trade, customer) = (Trade::begin(world).await, world.customer_with_admin().await);
+    world.told_access(&customer.organization_id, &trade.provider.organization_id, Grant::PROVIDER).await;
+    (trade, customer)
+}
 
 #[rstest]
 #[tokio::test]
@@ -188,10 +195,8 @@ async fn every_change_of_licenses_is_journaled_for_the_partner_and_the_customer(
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
 ) {
     let world = World::shared(kind).await;
-    let trade = Trade::begin(world).await;
-    let customer = world.customer_with_admin().await;
+    let (trade, customer) = provided(world).await;
     let id = customer.organization_id.as_str();
-    world.told_access(id, &trade.provider.organization_id, Grant::PROVIDER).await;
     world.told_access(id, &trade.reseller.organization_id, Grant::RESELLER).await;
     let order = PlaceOrderRequest { customer_id: id.to_owned(), ..trade.order(200) };
     Shop::of(world).await.order(trade.seller(), order).await.unwrap();
@@ -247,10 +252,8 @@ async fn what_was_refused_at_a_customer_is_read_there_unless_the_caller_may_do_n
     #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
 ) {
     let world = World::shared(kind).await;
-    let trade = Trade::begin(world).await;
-    let customer = world.customer_with_admin().await;
+    let (trade, customer) = provided(world).await;
     let id = customer.organization_id.as_str();
-    world.told_access(id, &trade.provider.organization_id, Grant::PROVIDER).await;
     let mut shop = Shop::of(world).await;
     let order = |quantity| PlaceOrderRequest { customer_id: id.to_owned(), ..trade.order(quantity) };
     let placed = shop.order(trade.seller(), order(5)).await.unwrap().subscriptions.remove(0);

@@ -11,9 +11,10 @@ use proto::licensing::v1::{
     CancelSubscriptionRequest, ListSubscriptionChangesRequest, StateReason, SuspendSubscriptionRequest, entitlement,
     list_subscription_changes_request, user_license,
 };
+use proto::partner::v1::PartnerKind;
 use rstest::rstest;
 use testkit::database::Kind;
-use tests::world::{PASSWORD, World, authorized, fresh};
+use tests::world::{Grant, PASSWORD, World, authorized, fresh};
 use tonic::Code;
 
 use super::desk::{Desk, bought, paid, resized, unpaid, unwanted};
@@ -151,6 +152,30 @@ async fn who_was_given_a_license_last_loses_it_first_when_a_subscription_is_canc
     assert!(licenses.get(trade.helper(), &trade.customer, &users[0]).await.unwrap().is_empty());
     let given = change(&trade.customer, &users[..1], &[&trade.product], &[]);
     assert_eq!(words(&licenses.update(trade.helper(), given).await.unwrap()), ["NOT_ENTITLED"]);
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_seller_with_delegated_admin_reads_whose_licenses_its_cancellation_ended(
+    #[values(Kind::Sqlite, Kind::Postgres)] kind: Kind,
+) {
+    let world = World::shared(kind).await;
+    let trade = Trade::begin(world).await;
+    let direct = world.register().await;
+    world.told_partner(&direct.organization_id, PartnerKind::Direct).await;
+    world.told_access(&trade.customer, &direct.organization_id, Grant::DIRECT).await;
+    let token = &direct.session.access_token;
+    let bought = Shop::of(world).await.order(token, trade.order(1)).await.unwrap().subscriptions.remove(0);
+    let user = world.told_users(&trade.customer, 1).await;
+    let given = change(&trade.customer, &user, &[&trade.product], &[]);
+    Licenses::of(world).await.update(token, given).await.unwrap();
+    Desk::of(world).await.cancel(token, unwanted(&bought.subscription_id)).await.unwrap();
+    let journal = ListAuditEntriesRequest { action_prefix: "LicensesEnded".to_owned(), ..Default::default() };
+    let mut audit = AuditServiceClient::new(world.to_licensing().await);
+    let entries = audit.list_audit_entries(authorized(token, journal)).await.unwrap().into_inner().entries;
+    let told: Vec<(&str, &str)> =
+        entries.iter().map(|entry| (entry.organization_id.as_str(), entry.target_id.as_str())).collect();
+    assert_eq!(told, [(direct.organization_id.as_str(), user[0].as_str())]);
 }
 
 #[rstest]

@@ -51,10 +51,10 @@ pub fn facts(customer: Id<Organization>, change: &Change, ground: &Ground, outco
     let (mut before, mut after) = (BTreeMap::new(), BTreeMap::new());
     let mut room = CALL_BYTES_MAX;
     for (_, effect, held) in &changed {
-        after.entry(*effect).or_insert_with(|| left_out(change, *effect));
-        before.entry((*effect, *held)).or_insert_with(|| match ground.held.get(*held) {
-            Some(held) if room > 0 => within(&mut room, left_out_before(change, *effect, held)),
-            _ => TOO_MANY.to_owned(),
+        after.entry(*effect).or_insert_with(|| left_out_after(change, *effect));
+        before.entry((*effect, *held)).or_insert_with(|| {
+            let plans = ground.held.get(*held).map(|held| left_out_before(change, *effect, held));
+            within(&mut room, plans.unwrap_or_default())
         });
     }
     let mut alike: BTreeMap<(Effect, &str), Vec<Id<User>>> = BTreeMap::new();
@@ -86,43 +86,36 @@ fn within(room: &mut usize, plans: String) -> String {
     if plans.len() > PLANS_BYTES_MAX {
         return TOO_MANY.to_owned();
     }
-    match room.checked_sub(plans.len()) {
-        Some(left) => {
-            *room = left;
-            plans
-        }
-        None => {
-            *room = 0;
-            TOO_MANY.to_owned()
-        }
-    }
+    let left = room.checked_sub(plans.len());
+    *room = left.unwrap_or_default();
+    if left.is_some() { plans } else { TOO_MANY.to_owned() }
 }
 
-/// What was left out of the licenses that were taken or got other plans: each product with its plans.
+/// What was left out of the licenses that were taken or got other plans.
 fn left_out_before(change: &Change, effect: Effect, held: &Held) -> String {
-    let product = |place: usize| {
-        let product = change.products.get(place)?;
-        let excluded = held.0.get(product)?;
-        let said = !excluded.is_empty() || effect.replanned.has(place);
-        said.then(|| words(*product, excluded))
-    };
-    effect.taken.or(effect.replanned).each().filter_map(product).collect::<Vec<_>>().join(" ")
+    let excluded = |place: usize| held.0.get(change.products.get(place)?);
+    left_out(change, effect, effect.taken.or(effect.replanned), excluded)
 }
 
-/// What is left out of the licenses that were given or got other plans: each product with its plans.
-fn left_out(change: &Change, effect: Effect) -> String {
-    let product = |place: usize| {
-        let (product, excluded) = (change.products.get(place)?, change.excluded.get(place)?);
-        let said = !excluded.is_empty() || effect.replanned.has(place);
-        said.then(|| words(*product, excluded))
-    };
-    effect.given.or(effect.replanned).each().filter_map(product).collect::<Vec<_>>().join(" ")
+/// What is left out of the licenses that were given or got other plans.
+fn left_out_after(change: &Change, effect: Effect) -> String {
+    left_out(change, effect, effect.given.or(effect.replanned), |place| change.excluded.get(place))
 }
 
-/// A product with the plans that are left out of it.
-fn words(product: Id<Product>, excluded: &Excluded) -> String {
-    let plans: Vec<String> = excluded.iter().map(ToString::to_string).collect();
-    format!("{product}:{}", plans.join("|"))
+/// Each product at these places with its plans that are left out; without any, when it got other plans.
+fn left_out<'e>(
+    change: &Change,
+    effect: Effect,
+    places: Places,
+    excluded: impl Fn(usize) -> Option<&'e Excluded>,
+) -> String {
+    let product = |place: usize| {
+        let (product, excluded) = (change.products.get(place)?, excluded(place)?);
+        let plans: Vec<String> = excluded.iter().map(ToString::to_string).collect();
+        let said = !plans.is_empty() || effect.replanned.has(place);
+        said.then(|| format!("{product}:{}", plans.join("|")))
+    };
+    places.each().filter_map(product).collect::<Vec<_>>().join(" ")
 }
 
 fn join<'i, T: 'i>(ids: impl IntoIterator<Item = &'i Id<T>>) -> String {
@@ -134,4 +127,19 @@ fn join<'i, T: 'i>(ids: impl IntoIterator<Item = &'i Id<T>>) -> String {
         text.push_str(id.uuid().hyphenated().encode_lower(&mut buffer));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_are_told_while_there_is_room_and_nothing_needs_none() {
+        let (mut room, plans) = (15, "p".repeat(10));
+        assert_eq!(within(&mut room, plans.clone()), plans);
+        assert_eq!(within(&mut room, plans), TOO_MANY);
+        assert_eq!(within(&mut room, "p".to_owned()), TOO_MANY, "what comes after it is not told either");
+        assert_eq!(within(&mut room, String::new()), "");
+        assert_eq!(within(&mut CALL_BYTES_MAX.clone(), "p".repeat(PLANS_BYTES_MAX + 1)), TOO_MANY);
+    }
 }
